@@ -1,0 +1,445 @@
+"""The catalogue: the truth about channels and pictures. Every index is derived from it.
+
+Each change of a picture is one transaction over its row, its features, its rendition and the log; when a
+function returns, the change is durable. Picture numbers (`Picture.id`) and log positions (`seq`) grow and
+are never used again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid as uuids
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from engine.database import open_database, reading, upgrade_schema, writing
+from engine.errors import (
+    ChannelExists,
+    ChannelNotFound,
+    IdentifierTaken,
+    PictureNotFound,
+    QuotaExceeded,
+)
+
+_tables = sa.MetaData()
+meta_table = sa.Table("meta", _tables, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text))
+channel_table = sa.Table(
+    "channel",
+    _tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text),
+    sa.Column("owner", sa.Integer),
+    sa.Column("quota", sa.Integer),
+    sa.Column("created_at", sa.Float),
+)
+picture_table = sa.Table(
+    "picture",
+    _tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("channel_id", sa.Integer),
+    sa.Column("identifier", sa.Text),
+    sa.Column("uuid", sa.Text),
+    sa.Column("metadata", sa.Text),
+    sa.Column("threshold", sa.Float),
+    sa.Column("active", sa.Boolean),
+    sa.Column("facts", sa.Text),
+    sa.Column("level", sa.Integer),
+    sa.Column("width", sa.Integer),
+    sa.Column("height", sa.Integer),
+    sa.Column("keypoints", sa.Integer),
+    sa.Column("added_at", sa.Float),
+    sa.Column("updated_at", sa.Float),
+)
+feature_table = sa.Table(
+    "feature",
+    _tables,
+    sa.Column("picture_id", sa.Integer, primary_key=True),
+    sa.Column("keypoints", sa.LargeBinary),
+    sa.Column("vector", sa.LargeBinary),
+    sa.Column("orb", sa.LargeBinary),
+)
+rendition_table = sa.Table(
+    "rendition",
+    _tables,
+    sa.Column("picture_id", sa.Integer, primary_key=True),
+    sa.Column("jpeg", sa.LargeBinary),
+)
+change_table = sa.Table(
+    "change",
+    _tables,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("picture_id", sa.Integer),
+    sa.Column("channel_id", sa.Integer),
+    sa.Column("kind", sa.Text),
+)
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """owner: number of the user it belongs to (None: made without an account); quota: most pictures."""
+
+    id: int
+    name: str
+    owner: int | None
+    quota: int | None
+    created_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture's facts. threshold: least match ratio of an answer, 0-100 (None: the default);
+    level: 1-5, higher is easier to recognise; width, height: pixels of the picture as it was given;
+    active: False hides it from recognition; facts: what dialects store beside the rest; times: seconds
+    since 1970."""
+
+    id: int
+    channel: str
+    identifier: str
+    uuid: str
+    metadata: str = field(repr=False)
+    threshold: float | None
+    active: bool
+    facts: dict[str, Any] = field(repr=False)
+    level: int
+    width: int
+    height: int
+    keypoints: int
+    added_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredFeatures:
+    """keypoints: bytes of `engine.records`; vector: bytes of the global descriptor (int8); jpeg: the
+    normalised picture or None; orb: ORB's bits or None."""
+
+    keypoints: bytes = field(repr=False)
+    vector: bytes = field(repr=False)
+    jpeg: bytes | None = field(repr=False, default=None)
+    orb: bytes | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry of the log; kind: "add", "remove" or "update"."""
+
+    seq: int
+    picture_id: int
+    channel_id: int
+    kind: str
+
+
+class Catalogue:
+    """All reads and writes of one data folder's database. Safe for use by many threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.database = open_database(folder)
+        upgrade_schema(self.database, MIGRATIONS, version_table="engine_version")
+
+    def close(self) -> None:
+        self.database.dispose()
+
+    # Facts of the whole gallery
+
+    def read_meta(self, key: str) -> str | None:
+        with reading(self.database) as connection:
+            return connection.scalar(sa.select(meta_table.c.value).where(meta_table.c.key == key))
+
+    def write_meta(self, key: str, value: str) -> None:
+        with writing(self.database) as connection:
+            connection.execute(sa.delete(meta_table).where(meta_table.c.key == key))
+            connection.execute(sa.insert(meta_table).values(key=key, value=value))
+
+    # Channels
+
+    def add_channel(self, name: str, *, owner: int | None = None, quota: int | None = None) -> Channel:
+        """Raises ChannelExists."""
+        row = {"name": name, "owner": owner, "quota": quota, "created_at": time.time()}
+        try:
+            with writing(self.database) as connection:
+                number = connection.execute(sa.insert(channel_table).values(**row)).inserted_primary_key
+        except sa.exc.IntegrityError as error:
+            raise ChannelExists(name) from error
+        assert number is not None
+        return Channel(id=number[0], **row)  # type: ignore[arg-type]
+
+    def channel(self, name: str) -> Channel:
+        """Raises ChannelNotFound."""
+        with reading(self.database) as connection:
+            row = connection.execute(sa.select(channel_table).where(channel_table.c.name == name)).first()
+        if row is None:
+            raise ChannelNotFound(name)
+        return Channel(**row._mapping)
+
+    def channels(self, *, owner: int | None = None) -> list[Channel]:
+        """All channels by name, or those of one owner."""
+        query = sa.select(channel_table).order_by(channel_table.c.name)
+        if owner is not None:
+            query = query.where(channel_table.c.owner == owner)
+        with reading(self.database) as connection:
+            return [Channel(**row._mapping) for row in connection.execute(query)]
+
+    def update_channel(self, name: str, *, owner: int | None, quota: int | None) -> Channel:
+        """Sets owner and quota. Raises ChannelNotFound."""
+        change = sa.update(channel_table).where(channel_table.c.name == name)
+        with writing(self.database) as connection:
+            connection.execute(change.values(owner=owner, quota=quota))
+        return self.channel(name)
+
+    def remove_channel(self, name: str) -> int:
+        """Removes the channel and its pictures; gives their number. Raises ChannelNotFound."""
+        number = self.channel(name).id
+        with writing(self.database) as connection:
+            chosen = picture_table.c.channel_id == number
+            ids = list(connection.scalars(sa.select(picture_table.c.id).where(chosen)))
+            if ids:
+                log = [{"picture_id": i, "channel_id": number, "kind": "remove"} for i in ids]
+                connection.execute(sa.insert(change_table), log)
+                connection.execute(sa.delete(picture_table).where(chosen))
+            connection.execute(sa.delete(channel_table).where(channel_table.c.id == number))
+        return len(ids)
+
+    # Pictures
+
+    def add_picture(
+        self,
+        channel: str,
+        identifier: str,
+        features: StoredFeatures,
+        *,
+        level: int,
+        size: tuple[int, int],
+        keypoints: int,
+        metadata: str = "",
+        threshold: float | None = None,
+        active: bool = True,
+        facts: dict[str, Any] | None = None,
+    ) -> Picture:
+        """One durable transaction. Raises ChannelNotFound, IdentifierTaken, QuotaExceeded, StorageFull."""
+        now = time.time()
+        row = {
+            "identifier": identifier,
+            "uuid": str(uuids.uuid4()),
+            "metadata": metadata,
+            "threshold": threshold,
+            "active": active,
+            "level": level,
+            "width": size[0],
+            "height": size[1],
+            "keypoints": keypoints,
+            "added_at": now,
+            "updated_at": now,
+        }
+        with writing(self.database) as connection:
+            owner = self._room(connection, channel, identifier)
+            stored = {**row, "channel_id": owner, "facts": json.dumps(facts or {})}
+            number = connection.execute(sa.insert(picture_table).values(**stored)).inserted_primary_key
+            assert number is not None
+            connection.execute(
+                sa.insert(feature_table).values(
+                    picture_id=number[0], keypoints=features.keypoints, vector=features.vector, orb=features.orb
+                )
+            )
+            if features.jpeg is not None:
+                connection.execute(sa.insert(rendition_table).values(picture_id=number[0], jpeg=features.jpeg))
+            log = {"picture_id": number[0], "channel_id": owner, "kind": "add"}
+            connection.execute(sa.insert(change_table).values(**log))
+        return Picture(id=number[0], channel=channel, facts=facts or {}, **row)  # type: ignore[arg-type]
+
+    def check_room(self, channel: str, identifier: str) -> None:
+        """Raises what `add_picture` would for the channel, the identifier and the quota."""
+        with reading(self.database) as connection:
+            self._room(connection, channel, identifier)
+
+    def _room(self, connection: sa.Connection, channel: str, identifier: str) -> int:
+        found = connection.execute(sa.select(channel_table).where(channel_table.c.name == channel)).first()
+        if found is None:
+            raise ChannelNotFound(channel)
+        mine = picture_table.c.channel_id == found.id
+        same = sa.select(picture_table.c.id).where(mine, picture_table.c.identifier == identifier)
+        if connection.scalar(same) is not None:
+            raise IdentifierTaken(channel, identifier)
+        if found.quota is not None:
+            count = connection.scalar(sa.select(sa.func.count()).select_from(picture_table).where(mine))
+            if (count or 0) >= found.quota:
+                raise QuotaExceeded(channel, found.quota)
+        return int(found.id)
+
+    def remove_picture(self, channel: str, identifier: str) -> bool:
+        """Whether there was one to remove. Raises ChannelNotFound."""
+        with writing(self.database) as connection:
+            row = self._row(connection, channel, identifier)
+            if row is None:
+                return False
+            connection.execute(sa.delete(picture_table).where(picture_table.c.id == row.id))
+            log = {"picture_id": row.id, "channel_id": row.channel_id, "kind": "remove"}
+            connection.execute(sa.insert(change_table).values(**log))
+        return True
+
+    def update_picture(self, channel: str, identifier: str, **changes: Any) -> Picture:
+        """Changes any of metadata, threshold, active, facts, identifier; others stay.
+
+        Raises ChannelNotFound, PictureNotFound, IdentifierTaken.
+        """
+        unknown = set(changes) - {"metadata", "threshold", "active", "facts", "identifier"}
+        assert not unknown, f"unknown fields {unknown}"
+        values = dict(changes)
+        if "facts" in values:
+            values["facts"] = json.dumps(values["facts"])
+        try:
+            with writing(self.database) as connection:
+                row = self._row(connection, channel, identifier)
+                if row is None:
+                    raise PictureNotFound(channel, identifier)
+                change = sa.update(picture_table).where(picture_table.c.id == row.id)
+                connection.execute(change.values(**values, updated_at=time.time()))
+                log = {"picture_id": row.id, "channel_id": row.channel_id, "kind": "update"}
+                connection.execute(sa.insert(change_table).values(**log))
+        except sa.exc.IntegrityError as error:
+            raise IdentifierTaken(channel, str(changes.get("identifier"))) from error
+        return self.picture(channel, str(changes.get("identifier", identifier)))
+
+    def replace_features(self, picture_id: int, features: StoredFeatures, *, level: int, keypoints: int) -> None:
+        """New features of a picture that stays what it is (`reindex`); its rendition is kept."""
+        with writing(self.database) as connection:
+            connection.execute(
+                sa.update(feature_table)
+                .where(feature_table.c.picture_id == picture_id)
+                .values(keypoints=features.keypoints, vector=features.vector, orb=features.orb)
+            )
+            change = sa.update(picture_table).where(picture_table.c.id == picture_id)
+            connection.execute(change.values(level=level, keypoints=keypoints))
+
+    def _row(self, connection: sa.Connection, channel: str, identifier: str) -> Any:
+        found = connection.scalar(sa.select(channel_table.c.id).where(channel_table.c.name == channel))
+        if found is None:
+            raise ChannelNotFound(channel)
+        query = sa.select(picture_table).where(
+            picture_table.c.channel_id == found, picture_table.c.identifier == identifier
+        )
+        return connection.execute(query).first()
+
+    def picture(self, channel: str, identifier: str) -> Picture:
+        """Raises ChannelNotFound, PictureNotFound."""
+        with reading(self.database) as connection:
+            row = self._row(connection, channel, identifier)
+        if row is None:
+            raise PictureNotFound(channel, identifier)
+        return _as_picture(row, channel)
+
+    def pictures(self, channel: str, *, offset: int = 0, limit: int = 100) -> list[Picture]:
+        """By identifier, in the order of code points. Raises ChannelNotFound."""
+        number = self.channel(channel).id
+        query = sa.select(picture_table).where(picture_table.c.channel_id == number)
+        query = query.order_by(picture_table.c.identifier).offset(offset).limit(limit)
+        with reading(self.database) as connection:
+            return [_as_picture(row, channel) for row in connection.execute(query)]
+
+    def pictures_by_id(self, ids: Sequence[int]) -> dict[int, Picture]:
+        """Those of `ids` that exist, by their numbers."""
+        query = (
+            sa.select(picture_table, channel_table.c.name.label("channel_name"))
+            .join(channel_table, channel_table.c.id == picture_table.c.channel_id)
+            .where(picture_table.c.id.in_(list(ids)))
+        )
+        with reading(self.database) as connection:
+            return {row.id: _as_picture(row, row.channel_name) for row in connection.execute(query)}
+
+    def picture_by_uuid(self, uuid: str) -> Picture | None:
+        with reading(self.database) as connection:
+            found = connection.scalar(sa.select(picture_table.c.id).where(picture_table.c.uuid == uuid))
+        return None if found is None else self.pictures_by_id([found]).get(found)
+
+    def count(self, channel: str) -> int:
+        """Pictures in the channel. Raises ChannelNotFound."""
+        number = self.channel(channel).id
+        query = sa.select(sa.func.count()).select_from(picture_table).where(picture_table.c.channel_id == number)
+        with reading(self.database) as connection:
+            return connection.scalar(query) or 0
+
+    def counts(self) -> dict[str, int]:
+        """Pictures by channel name, empty channels too."""
+        query = (
+            sa.select(channel_table.c.name, sa.func.count(picture_table.c.id))
+            .select_from(channel_table.outerjoin(picture_table, picture_table.c.channel_id == channel_table.c.id))
+            .group_by(channel_table.c.name)
+        )
+        with reading(self.database) as connection:
+            return {name: number for name, number in connection.execute(query)}
+
+    def rendition(self, picture_id: int) -> bytes | None:
+        """The kept JPEG of a picture, or None."""
+        query = sa.select(rendition_table.c.jpeg).where(rendition_table.c.picture_id == picture_id)
+        with reading(self.database) as connection:
+            return connection.scalar(query)
+
+    def renditions(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """The kept JPEGs of several pictures, by picture number."""
+        query = sa.select(rendition_table).where(rendition_table.c.picture_id.in_(list(ids)))
+        with reading(self.database) as connection:
+            return {row.picture_id: row.jpeg for row in connection.execute(query)}
+
+    def orb_bits(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """ORB's bits of those pictures that have them stored."""
+        query = sa.select(feature_table.c.picture_id, feature_table.c.orb)
+        query = query.where(feature_table.c.picture_id.in_(list(ids)), feature_table.c.orb.is_not(None))
+        with reading(self.database) as connection:
+            return {row.picture_id: row.orb for row in connection.execute(query)}
+
+    # The log, and what indexes are built from
+
+    def last_seq(self) -> int:
+        with reading(self.database) as connection:
+            return connection.scalar(sa.select(sa.func.max(change_table.c.seq))) or 0
+
+    def changes(self, *, after: int, limit: int = 10_000) -> list[Change]:
+        query = sa.select(change_table).where(change_table.c.seq > after).order_by(change_table.c.seq).limit(limit)
+        with reading(self.database) as connection:
+            return [Change(*row) for row in connection.execute(query)]
+
+    def features(self, ids: Sequence[int]) -> list[tuple[int, int, bool, bytes, bytes]]:
+        """(picture number, channel number, active, keypoints, vector) of those of `ids` that exist."""
+        query = (
+            sa.select(
+                picture_table.c.id,
+                picture_table.c.channel_id,
+                picture_table.c.active,
+                feature_table.c.keypoints,
+                feature_table.c.vector,
+            )
+            .join(feature_table, feature_table.c.picture_id == picture_table.c.id)
+            .where(picture_table.c.id.in_(list(ids)))
+            .order_by(picture_table.c.id)
+        )
+        with reading(self.database) as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    def picture_ids(self) -> list[int]:
+        """All picture numbers, ascending."""
+        with reading(self.database) as connection:
+            return list(connection.scalars(sa.select(picture_table.c.id).order_by(picture_table.c.id)))
+
+    def all_pictures(self, *, batch: int = 500) -> Iterator[Picture]:
+        """Every picture, by number; the catalogue may change meanwhile."""
+        last = 0
+        while True:
+            query = sa.select(picture_table.c.id).where(picture_table.c.id > last)
+            with reading(self.database) as connection:
+                ids = list(connection.scalars(query.order_by(picture_table.c.id).limit(batch)))
+            if not ids:
+                return
+            yield from (p for _, p in sorted(self.pictures_by_id(ids).items()))
+            last = ids[-1]
+
+
+def _as_picture(row: Any, channel: str) -> Picture:
+    values = {name: getattr(row, name) for name in Picture.__dataclass_fields__ if name not in ("channel", "facts")}
+    return Picture(channel=channel, facts=json.loads(row.facts), **values)

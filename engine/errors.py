@@ -1,0 +1,144 @@
+"""Every error that the engine raises on purpose.
+
+    ObverseError
+    |- ImageError                the bytes of a picture or photo
+    |  |- NotAnImage             no format that anyone knows
+    |  |- UnsupportedFormat      an image, but not JPEG or PNG (nor WebP, where the caller allows it)
+    |  |- ImageTooLarge          more bytes or pixels than allowed; nothing was decoded
+    |  |- ImageTooSmall          a side below the minimum
+    |  |- TruncatedImage         the header is right, the pixels cannot be read to their end
+    |  `- TooFewFeatures         decoded, but with too little structure to be recognised
+    |- GalleryError              what is asked of a gallery
+    |  |- ChannelNotFound
+    |  |- ChannelExists
+    |  |- PictureNotFound
+    |  |- IdentifierTaken
+    |  |- InvalidValue           an identifier, channel name, threshold or metadata outside its rule
+    |  `- QuotaExceeded          the channel holds as many pictures as it may
+    |- StorageError              the data folder
+    |  |- DataFolderLocked       another server holds it
+    |  |- StorageFull            no room left on the disk; nothing was changed
+    |  |- ModelMismatch          filled by another model or other feature settings
+    |  `- DamagedData            a file that cannot be read as what it should be
+    `- ModelError                a model file or its card cannot be used
+
+Each carries its facts as attributes, and a message with advice where there is any.
+"""
+
+from __future__ import annotations
+
+
+class ObverseError(Exception):
+    """Parent of all errors of this package."""
+
+
+class ImageError(ObverseError):
+    """The bytes of a picture or photo cannot be used."""
+
+
+class NotAnImage(ImageError):
+    def __init__(self) -> None:
+        super().__init__("not an image: the bytes start like no known format")
+
+
+class UnsupportedFormat(ImageError):
+    def __init__(self, found: str, allowed: tuple[str, ...]) -> None:
+        self.found, self.allowed = found, allowed
+        super().__init__(f"{found} is not supported; send {' or '.join(allowed)}")
+
+
+class ImageTooLarge(ImageError):
+    def __init__(self, what: str, actual: int, limit: int) -> None:
+        self.what, self.actual, self.limit = what, actual, limit
+        super().__init__(f"{actual} {what}, at most {limit} are accepted")
+
+
+class ImageTooSmall(ImageError):
+    def __init__(self, width: int, height: int, minimum: int) -> None:
+        self.width, self.height, self.minimum = width, height, minimum
+        super().__init__(f"{width} x {height} pixels; each side needs {minimum} or more")
+
+
+class TruncatedImage(ImageError):
+    def __init__(self, format_name: str) -> None:
+        self.format_name = format_name
+        super().__init__(f"the {format_name} data is damaged or ends too early")
+
+
+class TooFewFeatures(ImageError):
+    def __init__(self, actual: int, minimum: int) -> None:
+        self.actual, self.minimum = actual, minimum
+        super().__init__(f"{actual} keypoints found, {minimum} are needed: the picture has too little detail")
+
+
+class GalleryError(ObverseError):
+    """What was asked of a gallery cannot be done."""
+
+
+class ChannelNotFound(GalleryError):
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        super().__init__(f"no channel named {channel!r}")
+
+
+class ChannelExists(GalleryError):
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        super().__init__(f"a channel named {channel!r} exists already")
+
+
+class PictureNotFound(GalleryError):
+    def __init__(self, channel: str, identifier: str) -> None:
+        self.channel, self.identifier = channel, identifier
+        super().__init__(f"channel {channel!r} has no picture {identifier!r}")
+
+
+class IdentifierTaken(GalleryError):
+    def __init__(self, channel: str, identifier: str) -> None:
+        self.channel, self.identifier = channel, identifier
+        super().__init__(f"channel {channel!r} already has a picture {identifier!r}; remove it first")
+
+
+class InvalidValue(GalleryError):
+    def __init__(self, name: str, rule: str) -> None:
+        self.name, self.rule = name, rule
+        super().__init__(f"{name}: {rule}")
+
+
+class QuotaExceeded(GalleryError):
+    def __init__(self, channel: str, quota: int) -> None:
+        self.channel, self.quota = channel, quota
+        super().__init__(f"channel {channel!r} may hold {quota} pictures and is full")
+
+
+class StorageError(ObverseError):
+    """The data folder cannot be used as asked."""
+
+
+class DataFolderLocked(StorageError):
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        super().__init__(f"another server or import holds {folder}; stop it first or use another folder")
+
+
+class StorageFull(StorageError):
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        super().__init__(f"the disk that holds {folder} is full; nothing was changed")
+
+
+class ModelMismatch(StorageError):
+    def __init__(self, stored: str, current: str) -> None:
+        self.stored, self.current = stored, current
+        super().__init__(
+            f"the gallery was filled with model {stored}, this installation uses {current}: "
+            "run `obverse reindex`, or set the model that filled it"
+        )
+
+
+class DamagedData(StorageError):
+    """A file of the data folder is not what it should be."""
+
+
+class ModelError(ObverseError):
+    """A model file or its card cannot be used."""

@@ -1,0 +1,179 @@
+"""ORB keypoints, spread over the picture, and the oriented patches around them.
+
+Coordinates are pixels with the centre of the top-left pixel at (0, 0), x to the right, y down, as in
+OpenCV; angles are radians, clockwise on the screen (from +x towards +y), as ORB reports them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numba import njit
+
+from engine.values import ByteArray, FloatArray, GrayImage
+
+PATCH_SIDE = 32
+"""Pixels on a side of a patch; what the patch network reads."""
+
+PATCH_EXTENT = 1.6 * 31 / PATCH_SIDE
+"""Picture pixels per patch pixel at keypoint scale 1: the patch spans 1.6 times ORB's 31-pixel
+neighbourhood (chosen by trial; HardNet, Mishchuk et al. 2017, uses a multiple of the same order)."""
+
+LEVELS = 8
+LEVEL_FACTOR = 1.2
+_EDGE = 14
+"""Border without keypoints, in pixels of the pyramid level. ORB's default of 31 would leave a tenth of
+a small picture unused; the orientation needs 15 and is mirrored at the border by OpenCV."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorSettings:
+    """How many keypoints are sought, in an image of which size.
+
+    long_side: the image is resized so that its longer side has this many pixels.
+    count: keypoints kept at most.
+    fast_threshold: grey-level difference of FAST; a second pass with `faint_threshold` follows when
+        the first gives fewer than `faint_below` keypoints (blurred or dark photos).
+    cells: the picture is divided into cells x cells, and keypoints are taken from all cells in turn.
+    """
+
+    long_side: int
+    count: int
+    fast_threshold: int = 8
+    faint_threshold: int = 3
+    faint_below: int = 300
+    cells: int = 10
+
+
+PICTURE_DETECTOR = DetectorSettings(long_side=480, count=400, faint_below=200)
+PHOTO_DETECTOR = DetectorSettings(long_side=640, count=700)
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """N keypoints, strongest cells first.
+
+    xy: (N, 2) float32 pixels; scale: (N,) float32, 1 = ORB's finest level, 1.2 a level;
+    angle: (N,) float32 radians in [0, 2 pi); response: (N,) float32 Harris response.
+    """
+
+    xy: FloatArray
+    scale: FloatArray
+    angle: FloatArray
+    response: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+    def take(self, index: np.ndarray) -> Keypoints:
+        return Keypoints(self.xy[index], self.scale[index], self.angle[index], self.response[index])
+
+
+def resize_long_side(image: np.ndarray, long_side: int) -> np.ndarray:
+    """The image with its longer side at `long_side` pixels; enlarged images are interpolated."""
+    height, width = image.shape[:2]
+    factor = long_side / max(height, width)
+    if abs(factor - 1) < 1e-3:
+        return image
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+
+
+def detect(gray: GrayImage, settings: DetectorSettings) -> Keypoints:
+    """Keypoints of `gray` (H, W uint8), already at its working size; none for a featureless image."""
+    found = _detect_at(gray, settings, settings.fast_threshold)
+    if len(found) < settings.faint_below:
+        fainter = _detect_at(gray, settings, settings.faint_threshold)
+        if len(fainter) > len(found):
+            found = fainter
+    return found
+
+
+def _detect_at(gray: GrayImage, settings: DetectorSettings, threshold: int) -> Keypoints:
+    orb = cv2.ORB.create(
+        nfeatures=3 * settings.count,
+        scaleFactor=LEVEL_FACTOR,
+        nlevels=LEVELS,
+        edgeThreshold=_EDGE,
+        fastThreshold=threshold,
+    )
+    raw = orb.detect(gray, None)
+    if not raw:
+        empty = np.zeros(0, np.float32)
+        return Keypoints(np.zeros((0, 2), np.float32), empty, empty, empty)
+    table = np.array([(*p.pt, p.octave, p.angle, p.response) for p in raw], np.float32)
+    chosen = _spread(table, gray.shape, settings)
+    table = table[chosen]
+    return Keypoints(
+        np.ascontiguousarray(table[:, :2]),
+        (LEVEL_FACTOR ** table[:, 2]).astype(np.float32),
+        np.deg2rad(table[:, 3]).astype(np.float32),
+        table[:, 4].copy(),
+    )
+
+
+def _spread(table: FloatArray, shape: tuple[int, ...], settings: DetectorSettings) -> np.ndarray:
+    """Row numbers of at most `count` keypoints: within each pyramid level the cells take turns, best
+    response first, so that one block of text does not take all."""
+    height, width = shape
+    cells = settings.cells
+    column = np.minimum((table[:, 0] * cells / width).astype(np.int64), cells - 1)
+    row = np.minimum((table[:, 1] * cells / height).astype(np.int64), cells - 1)
+    level = table[:, 2].astype(np.int64)
+    group = (level * cells + row) * cells + column
+    order = np.lexsort((-table[:, 4], group))
+    sorted_group = group[order]
+    starts = np.flatnonzero(np.r_[True, sorted_group[1:] != sorted_group[:-1]])
+    turn = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    # ORB hands each level a share of the keypoints that falls with its area; scaled turns keep the shares.
+    per_level = np.bincount(level, minlength=LEVELS)
+    quota = per_level[level[order]] * settings.count / max(len(table), settings.count)
+    by_level = np.lexsort((-table[order, 4], turn, level[order]))
+    position = np.empty(len(order))
+    sorted_level = level[order][by_level]
+    level_start = np.searchsorted(sorted_level, np.arange(LEVELS))
+    position[by_level] = np.arange(len(order)) - level_start[sorted_level]
+    return order[np.argsort(position / np.maximum(quota, 1e-9), kind="stable")[: settings.count]]
+
+
+def extract_patches(gray: GrayImage, keypoints: Keypoints) -> ByteArray:
+    """(N, 32, 32) uint8 patches of `gray` around the keypoints, turned to their angles.
+
+    Each level of scale is sampled from a copy of the image shrunk by the same factor, so that one patch
+    pixel is one pixel of the copy and nothing aliases.
+    """
+    patches = np.empty((len(keypoints), PATCH_SIDE, PATCH_SIDE), np.uint8)
+    levels = np.rint(np.log(keypoints.scale) / np.log(LEVEL_FACTOR)).astype(np.int64)
+    height, width = gray.shape
+    for level in np.unique(levels):
+        step = PATCH_EXTENT * LEVEL_FACTOR ** float(level)
+        size = (max(1, round(width / step)), max(1, round(height / step)))
+        small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+        chosen = np.flatnonzero(levels == level)
+        ratio = np.array([size[0] / width, size[1] / height], np.float32)
+        centres = (keypoints.xy[chosen] + 0.5) * ratio - 0.5
+        _sample(small, centres, keypoints.angle[chosen], chosen, patches)
+    return patches
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _sample(image, centres, angles, rows, patches):  # type: ignore[no-untyped-def]  # compiled by Numba
+    height, width = image.shape
+    side = patches.shape[1]
+    middle = (side - 1) / 2
+    for i in range(len(rows)):
+        cos, sin = np.cos(angles[i]), np.sin(angles[i])
+        for v in range(side):
+            for u in range(side):
+                x = centres[i, 0] + cos * (u - middle) - sin * (v - middle)
+                y = centres[i, 1] + sin * (u - middle) + cos * (v - middle)
+                x = min(max(x, 0.0), width - 1.001)
+                y = min(max(y, 0.0), height - 1.001)
+                x0, y0 = int(x), int(y)
+                x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
+                fx, fy = x - x0, y - y0
+                top = image[y0, x0] * (1 - fx) + image[y0, x1] * fx
+                bottom = image[y1, x0] * (1 - fx) + image[y1, x1] * fx
+                patches[rows[i], v, u] = np.uint8(top * (1 - fy) + bottom * fy + 0.5)

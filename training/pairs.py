@@ -1,0 +1,137 @@
+"""Pairs of patches that show the same point: one from a picture, one from its simulated photograph."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.spatial import cKDTree
+
+from engine.keypoints import (
+    PHOTO_DETECTOR,
+    PICTURE_DETECTOR,
+    Keypoints,
+    detect,
+    extract_patches,
+    resize_long_side,
+)
+from engine.values import ByteArray, ColorImage
+from training.simulate import Warp, simulate
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+@dataclass(frozen=True)
+class PatchPairs:
+    """N pairs. picture, photo: (N, 32, 32) uint8; source: (N,) int32 number of the picture."""
+
+    picture: ByteArray
+    photo: ByteArray
+    source: np.ndarray
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+
+
+def is_validation(folder: Path, paths: list[Path], *, share: float = 0.06) -> np.ndarray:
+    """(N,) bool: pictures held out. Whole sources are (`manifest.csv`'s source_repository, where there is
+    one; else the picture's own name), never single views."""
+    sources: dict[str, str] = {}
+    manifest = folder / "manifest.csv"
+    if manifest.exists():
+        with manifest.open(newline="") as file:
+            sources = {row["path"]: row["source_repository"] for row in csv.DictReader(file)}
+    names = [sources.get(str(p.relative_to(folder)), p.name) for p in paths]
+    digests = [int(hashlib.sha256(n.encode()).hexdigest()[:8], 16) / 16**8 for n in names]
+    return np.array(digests) < share
+
+
+def read_rgb(path: Path, long_side: int = 640) -> ColorImage | None:
+    """The picture, at most `long_side` pixels long, or None where it cannot be read."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None or min(image.shape[:2]) < 32:
+        return None
+    if max(image.shape[:2]) > long_side:
+        image = resize_long_side(image, long_side)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def corresponding(
+    picture_points: Keypoints, photo_points: Keypoints, warp: Warp, factor: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers (in the picture's, in the photo's keypoints) of those that show the same point: within 3
+    pixels of the picture at keypoint scale 1, scales within a factor 1.35, angles within 0.45 rad.
+
+    The picture's keypoints are those of the picture resized by `factor`; photo keypoints are in the
+    photo's own pixels.
+    """
+    none = np.zeros(0, np.int64)
+    if not len(picture_points) or not len(photo_points):
+        return none, none
+    centre = warp.photo_to_picture(photo_points.xy)
+    heading = np.c_[np.cos(photo_points.angle), np.sin(photo_points.angle)].astype(np.float32)
+    along = warp.photo_to_picture(photo_points.xy + heading) - centre
+    across = warp.photo_to_picture(photo_points.xy + heading[:, ::-1] * np.array([-1, 1], np.float32)) - centre
+    centre, along, across = (centre + 0.5) * factor - 0.5, along * factor, across * factor
+    magnification = np.sqrt(np.abs(along[:, 0] * across[:, 1] - along[:, 1] * across[:, 0]))
+    scale, angle = photo_points.scale * magnification, np.arctan2(along[:, 1], along[:, 0])
+    usable = np.flatnonzero(np.isfinite(centre).all(1) & np.isfinite(scale) & (scale > 0))
+    if not len(usable):
+        return none, none
+    tree = cKDTree(picture_points.xy)
+    near = tree.query(centre[usable], k=min(8, len(picture_points)), distance_upper_bound=9)[1]
+    near = near.reshape(len(usable), -1)
+    best: dict[int, tuple[float, int]] = {}
+    for row, candidates in zip(usable, near, strict=True):
+        for c in candidates[candidates < len(picture_points)]:
+            size = picture_points.scale[c]
+            offset = np.hypot(*(picture_points.xy[c] - centre[row])) / size
+            ratio = abs(np.log(scale[row] / size))
+            turn = abs((angle[row] - picture_points.angle[c] + np.pi) % (2 * np.pi) - np.pi)
+            if offset < 3 and ratio < 0.3 and turn < 0.45:
+                cost = offset / 3 + ratio / 0.3 + turn / 0.45
+                if c not in best or cost < best[c][0]:
+                    best[int(c)] = (cost, int(row))
+    chosen = sorted(best)
+    return np.array(chosen, np.int64), np.array([best[c][1] for c in chosen], np.int64)
+
+
+def pairs_of(picture: ColorImage, photo: ColorImage, warp: Warp, *, limit: int, rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:
+    """At most `limit` pairs of patches of one picture and one photo of it, no two at the same place."""
+    small = resize_long_side(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), PICTURE_DETECTOR.long_side)
+    large = resize_long_side(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), PHOTO_DETECTOR.long_side)
+    points, seen = detect(small, PICTURE_DETECTOR), detect(large, PHOTO_DETECTOR)
+    shrink = photo.shape[1] / large.shape[1]
+    in_photo = Keypoints((seen.xy + 0.5) * shrink - 0.5, seen.scale * shrink, seen.angle, seen.response)
+    a, b = corresponding(points, in_photo, warp, small.shape[1] / picture.shape[1])
+    # Near-copies of one place would act as false negatives of each other: one pair per 8-pixel cell.
+    shuffled = rng.permutation(len(a))
+    cells = (points.xy[a[shuffled]] // 8).astype(np.int64)
+    kept = shuffled[np.unique(cells @ [100_003, 1], return_index=True)[1]]
+    kept = rng.permutation(kept)[:limit]
+    return extract_patches(small, points.take(a[kept])), extract_patches(large, seen.take(b[kept]))
+
+
+def generate(
+    paths: list[Path], *, seed: int, limit: int = 80, strength: float = 1.0
+) -> Iterator[PatchPairs]:
+    """Pairs picture after picture, without end; the same for the same seed."""
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(seed)
+    while True:
+        for number in rng.permutation(len(paths)):
+            picture = read_rgb(paths[number])
+            if picture is None:
+                continue
+            chosen = rng.integers(0, len(paths), int(rng.integers(1, 4)))
+            others = [o for o in (read_rgb(paths[k], 320) for k in chosen) if o is not None]
+            photo, warp = simulate(picture, others, rng, strength=strength * float(rng.uniform(0.3, 1)))
+            a, b = pairs_of(picture, photo, warp, limit=limit, rng=rng)
+            if len(a):
+                yield PatchPairs(a, b, np.full(len(a), number, np.int32))

@@ -1,0 +1,167 @@
+"""Train the patch network on shards of patch pairs. Reads from top to bottom.
+
+Hardest-in-batch triplets (HardNet, Mishchuk et al. 2017, equation 2), once on the descriptors and once on
+their softened signs, so that the Hamming distance of the 64-bit signatures separates as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.network import PatchNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """widths: channels of the three resolutions; steps and minutes: training ends with whichever comes
+    first, and the learning rate falls to zero towards it; runs x run_length: a batch is made of runs of
+    neighbouring pairs, so that patches of one picture are negatives of each other; sign_weight: share of
+    the loss on softened signs, 0 switches it off."""
+
+    widths: tuple[int, int, int] = (16, 32, 64)
+    dimension: int = 64
+    steps: int = 20_000
+    minutes: float | None = None
+    runs: int = 32
+    run_length: int = 24
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-4
+    margin: float = 1.0
+    sign_weight: float = 0.5
+    seed: int = 0
+    validate_every: int = 250
+
+
+def load_shards(folder: Path, kind: str) -> tuple[Tensor, Tensor]:
+    """All pairs of the folder's `kind` ("train" or "val") shards: two (N, 32, 32) uint8 tensors."""
+    shards = [np.load(p) for p in sorted(folder.glob(f"{kind}_*.npz"))]
+    if not shards:
+        raise FileNotFoundError(f"no {kind}_*.npz in {folder}: make patch pairs first")
+    return tuple(torch.from_numpy(np.concatenate([s[key] for s in shards])) for key in "ab")  # type: ignore[return-value]
+
+
+def hardest_triplets(a: Tensor, b: Tensor, margin: float) -> Tensor:
+    """Mean triplet loss of N pairs of unit vectors (N, D), each against its hardest negative in the batch."""
+    similarity = a @ b.T
+    distance = torch.sqrt((2 - 2 * similarity).clamp_min(1e-6))
+    positive = distance.diagonal()
+    # The same patch twice (a logo in two pictures, a repeated pattern) is no negative.
+    with torch.no_grad():
+        twins = (a @ a.T > 0.93) | (b @ b.T > 0.93) | torch.eye(len(a), dtype=torch.bool, device=a.device)
+    masked = distance + 10.0 * twins
+    hardest = torch.minimum(masked.min(0).values, masked.min(1).values)
+    return (margin + positive - hardest).clamp_min(0).mean()
+
+
+def soft_signs(descriptors: Tensor) -> Tensor:
+    """Unit vectors close to the signs: tanh of the descriptors at twice their natural spread."""
+    scaled = torch.tanh(descriptors * (2 * descriptors.shape[1] ** 0.5))
+    return nn.functional.normalize(scaled, dim=1)
+
+
+@torch.no_grad()
+def validate(network: PatchNetwork, a: Tensor, b: Tensor) -> dict[str, float]:
+    """Health of the space on held-out pairs, in groups of 1,024: mean similarity of positives, of the
+    nearest negative, share of pairs whose nearest neighbour is right, by float and by sign bits, and the
+    share of random negatives below the Hamming distance that keeps 90 % of the positives."""
+    network.eval()
+    rows: list[list[float]] = []
+    for start in range(0, len(a) - 1023, 1024):
+        da, db = network(a[start : start + 1024]), network(b[start : start + 1024])
+        similarity, signs = da @ db.T, torch.sign(da) @ torch.sign(db).T
+        hamming = (da.shape[1] - signs) / 2
+        eye = torch.eye(len(da), dtype=torch.bool)
+        limit = hamming[eye].quantile(0.9)
+        target = torch.arange(len(da))
+        rows.append(
+            [
+                similarity[eye].mean().item(),
+                similarity.masked_fill(eye, -1).max(1).values.mean().item(),
+                (similarity.argmax(1) == target).float().mean().item(),
+                (signs.argmax(1) == target).float().mean().item(),
+                limit.item(),
+                (hamming[~eye] <= limit).float().mean().item(),
+            ]
+        )
+    network.train()
+    names = ["positive", "nearest_negative", "right_float", "right_bits", "hamming90", "false_at_hamming90"]
+    return dict(zip(names, np.mean(rows, 0).tolist(), strict=True))
+
+
+def train(pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = False) -> PatchNetwork:
+    """Trains on `pairs`, writing out/checkpoint.pt and out/log.csv; returns the network."""
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = PatchNetwork(widths=settings.widths, dimension=settings.dimension).to(device)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    step, spent = 0, 0.0
+    if resume:
+        state: dict[str, Any] = torch.load(out / "checkpoint.pt", weights_only=True)
+        network.load_state_dict(state["weights"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        step, spent = state["step"], state["seconds"]
+    a, b = load_shards(pairs, "train")
+    held_a, held_b = (t[: 4 * 1024].to(device) for t in load_shards(pairs, "val"))
+    started = time.monotonic() - spent
+    span = torch.arange(settings.run_length)
+    while True:
+        elapsed = time.monotonic() - started
+        progress = step / settings.steps
+        if settings.minutes is not None:
+            progress = max(progress, elapsed / 60 / settings.minutes)
+        if step % settings.validate_every == 0 or progress >= 1:
+            figures = validate(network, held_a, held_b)
+            _log(out / "log.csv", {"step": step, "seconds": round(elapsed), **figures})
+            torch.save(
+                {
+                    "weights": network.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "settings": asdict(settings),
+                    "step": step,
+                    "seconds": elapsed,
+                    "random": torch.get_rng_state(),
+                },
+                out / "checkpoint.pt.part",
+            )
+            (out / "checkpoint.pt.part").replace(out / "checkpoint.pt")
+        if progress >= 1:
+            return network
+        rate = settings.learning_rate * min(1.0, (step + 1) / 200) * (1 - progress)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        starts = torch.randint(0, len(a) - settings.run_length + 1, (settings.runs, 1))
+        rows = (starts + span).flatten()
+        # One pass over both sides keeps batch normalisation's statistics common.
+        both = torch.cat([a[rows], b[rows]]).to(device)
+        if torch.rand(()) < 0.5:
+            both = both.flip(2)
+        da, db = network(both).chunk(2)
+        loss = hardest_triplets(da, db, settings.margin)
+        if settings.sign_weight:
+            signs = hardest_triplets(soft_signs(da), soft_signs(db), settings.margin)
+            loss = (1 - settings.sign_weight) * loss + settings.sign_weight * signs
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        step += 1
+
+
+def _log(path: Path, row: dict[str, float]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        if new:
+            writer.writeheader()
+        writer.writerow({k: round(v, 5) for k, v in row.items()})
