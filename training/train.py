@@ -112,7 +112,7 @@ def train(pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = 
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
         step, spent = state["step"], state["seconds"]
-    a, b = load_shards(pairs, "train")
+    shards, a, b = 0, torch.empty(0), torch.empty(0)
     held_a, held_b = (t[: 4 * 1024].to(device) for t in load_shards(pairs, "val"))
     started = time.monotonic() - spent
     span = torch.arange(settings.run_length)
@@ -122,6 +122,9 @@ def train(pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = 
         if settings.minutes is not None:
             progress = max(progress, elapsed / 60 / settings.minutes)
         if step % settings.validate_every == 0 or progress >= 1:
+            # Shards may still be in the making: what has come meanwhile is taken in.
+            if (count := len(list(pairs.glob("train_*.npz")))) != shards:
+                shards, (a, b) = count, load_shards(pairs, "train")
             figures = validate(network, held_a, held_b)
             _log(out / "log.csv", {"step": step, "seconds": round(elapsed), **figures})
             torch.save(

@@ -1,0 +1,233 @@
+"""Reading request bodies while they arrive: forms as multipart, urlencoded or JSON.
+
+Limits hold while receiving. A file that grows too large is no longer kept but still read, up to
+`max_body_bytes`, so that the client gets to its answer; beyond that the connection ends. Fields that the
+caller does not name are never kept. A value that is no text (bytes that are not UTF-8, a nested JSON value, a
+field given twice) becomes `UNREADABLE`, which no rule accepts, so each method refuses it in its own order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.parse
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import multipart
+from litestar.types import Receive
+
+from api.errors import BodyTooLarge, Busy, MalformedBody
+from api.limits import MemoryShare
+
+UNREADABLE = "\ufffd\ufffd"
+SMALL_FIELD_BYTES = 4096
+"""Longest text of a field that has no limit of its own; none of them accepts more than 64 characters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormRules:
+    """fields: byte limit by name of each text field that is kept; file: name of the file part, or None
+    where the method has no file; max_file_bytes, max_body_bytes: see the module."""
+
+    fields: Mapping[str, int]
+    file: str | None
+    max_file_bytes: int
+    max_body_bytes: int
+    timeout_seconds: float
+    retry_after_seconds: int
+
+
+@dataclass(kw_only=True)
+class Form:
+    """values: text by field; unreadable: fields whose value is UNREADABLE; too_long: fields cut because they exceed their limit; file: None when no part
+    had its name; file_too_large: the file was thrown away."""
+
+    values: dict[str, str] = field(default_factory=dict, repr=False)
+    unreadable: set[str] = field(default_factory=set)
+    too_long: set[str] = field(default_factory=set)
+    file: bytes | None = field(default=None, repr=False)
+    file_too_large: bool = False
+
+    def text(self, name: str) -> str | None:
+        """The value, or None where the field is missing or empty."""
+        return self.values.get(name) or None
+
+    def put(self, name: str, value: str | None) -> None:
+        """value: None where it is no text. Two values of one field contradict each other: neither is taken."""
+        if value is None or name in self.values:
+            self.unreadable.add(name)
+            value = UNREADABLE
+        self.values[name] = value
+
+
+class BodyReader:
+    """Reads one body. `close` gives back the memory that its bytes held."""
+
+    def __init__(self, rules: FormRules, share: MemoryShare) -> None:
+        self._rules, self._share, self._held, self._received = rules, share, 0, 0
+
+    def close(self) -> None:
+        self._share.give_back(self._held)
+        self._held = 0
+
+    async def read(self, receive: Receive, content_type: str) -> Form:
+        """Raises MalformedBody, BodyTooLarge, Busy. The body was read to its end, unless BodyTooLarge says close."""
+        try:
+            async with asyncio.timeout(self._rules.timeout_seconds):
+                return await self._read(receive, content_type)
+        except TimeoutError as error:
+            raise MalformedBody(f"it did not arrive within {self._rules.timeout_seconds:g} s") from error
+
+    async def _read(self, receive: Receive, content_type: str) -> Form:
+        chunks = self._chunks(receive)
+        kind, options = multipart.parse_options_header(content_type)
+        try:
+            if kind == "multipart/form-data":
+                return await self._multipart(chunks, options.get("boundary", ""))
+            if self._rules.file is not None:
+                raise MalformedBody("the content type is not multipart/form-data")
+            body = await self._whole(chunks)
+        except (MalformedBody, Busy):
+            async for _ in chunks:  # so that the client, which still sends, gets to read the answer
+                pass
+            raise
+        if kind == "application/x-www-form-urlencoded":
+            return self._fields(_urlencoded(body))
+        if kind == "application/json":
+            return self._fields(_json(body))
+        if body.strip():
+            raise MalformedBody("send multipart/form-data, application/x-www-form-urlencoded or application/json")
+        return Form()
+
+    async def _chunks(self, receive: Receive) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise MalformedBody("the connection ended before the body did")
+            assert message["type"] == "http.request"
+            chunk = message["body"]
+            more = message["more_body"]
+            self._received += len(chunk)
+            if more and self._received > self._rules.max_body_bytes:
+                raise BodyTooLarge("body", self._rules.max_file_bytes, close=True)
+            if chunk:
+                yield chunk
+
+    def _hold(self, count: int) -> None:
+        if not self._share.take(count):
+            raise Busy("too many large requests at once", retry_after_seconds=self._rules.retry_after_seconds)
+        self._held += count
+
+    async def _whole(self, chunks: AsyncIterator[bytes]) -> bytes:
+        """A body without a file. JSON and percent signs may need six bytes for one byte of a field."""
+        limit = 6 * sum(self._rules.fields.values())
+        kept = bytearray()
+        async for chunk in chunks:
+            if len(kept) <= limit:
+                self._hold(len(chunk))
+                kept += chunk
+        if len(kept) > limit:
+            raise BodyTooLarge("body", limit)
+        return bytes(kept)
+
+    async def _multipart(self, chunks: AsyncIterator[bytes], boundary: str) -> Form:
+        form, part = Form(), _Part()
+        try:
+            parser = multipart.PushMultipartParser(boundary, max_segment_count=1_000, strict=False)
+            async for chunk in chunks:
+                if parser.closed:
+                    continue  # bytes after the closing boundary mean nothing
+                for event in parser.parse(chunk):
+                    if isinstance(event, multipart.MultipartSegment):
+                        part = self._open(event.name or "")
+                    elif event is None:
+                        self._finish(part, form)
+                    else:
+                        part.add(bytes(event), self._hold)
+            parser.close()
+        except multipart.MultipartError as error:
+            raise MalformedBody(f"multipart: {error}") from error
+        return form
+
+    def _open(self, name: str) -> _Part:
+        if name == self._rules.file:
+            return _Part(name=name, limit=self._rules.max_file_bytes)
+        return _Part(name=name, limit=self._rules.fields.get(name, -1))
+
+    def _finish(self, part: _Part, form: Form) -> None:
+        if part.name == self._rules.file:
+            if form.file is not None:
+                raise MalformedBody(f"two parts are named {part.name}")
+            form.file, form.file_too_large = bytes(part.data), part.too_long
+        elif part.limit >= 0:
+            form.put(part.name, None if part.too_long else _decoded(bytes(part.data)))
+            if part.too_long:
+                form.too_long.add(part.name)
+
+    def _fields(self, pairs: list[tuple[str, str | None]]) -> Form:
+        form = Form()
+        for name, value in pairs:
+            if name in self._rules.fields:
+                form.put(name, value)
+                if value is not None and len(value.encode("utf-8")) > self._rules.fields[name]:
+                    form.too_long.add(name)
+        return form
+
+
+@dataclass(kw_only=True)
+class _Part:
+    """One part of a multipart body while it arrives; a limit below zero: not wanted, nothing is kept."""
+
+    name: str = ""
+    limit: int = -1
+    too_long: bool = False
+    data: bytearray = field(default_factory=bytearray)
+
+    def add(self, chunk: bytes, hold: Callable[[int], None]) -> None:
+        if self.too_long or self.limit < 0:
+            return
+        if len(self.data) + len(chunk) > self.limit:
+            self.too_long = True
+            self.data.clear()
+            return
+        hold(len(chunk))
+        self.data += chunk
+
+
+def _decoded(data: bytes) -> str | None:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _urlencoded(body: bytes) -> list[tuple[str, str | None]]:
+    """Pairs of a form; percent signs are decoded to bytes first, so that odd ones do not hide."""
+    try:
+        pairs = urllib.parse.parse_qsl(body, keep_blank_values=True, max_num_fields=1_000)
+    except ValueError as error:
+        raise MalformedBody(f"form: {error}") from error
+    return [(name.decode("utf-8", "replace"), _decoded(value)) for name, value in pairs]
+
+
+def _json(body: bytes) -> list[tuple[str, str | None]]:
+    """Pairs of an object: strings as they are, numbers and booleans as their text, null as absent."""
+    if not body.strip():
+        return []
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise MalformedBody("JSON: it cannot be decoded") from error
+    if not isinstance(found, dict):
+        raise MalformedBody("JSON: one object is needed")
+    return [(name, _as_text(value)) for name, value in found.items() if value is not None]
+
+
+def _as_text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return repr(value) if isinstance(value, int | float) else None

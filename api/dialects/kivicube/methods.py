@@ -1,0 +1,208 @@
+"""The seven methods. Each reads its form, asks the service in the order of checks that the contract
+prescribes (credentials, channel, identifier, other values, taken, quota, size, format, features) and fills
+its answer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+
+from api.accounts.store import User
+from api.body import Form
+from api.dialects.kivicube import wire
+from api.errors import BodyTooLarge, NotMultipart, WrongCredentials
+from api.service import NewPicture, Service, check_identifier
+from api.stats import dates
+from engine.catalogue import Channel
+from engine.errors import InvalidValue, PictureNotFound
+from engine.recognizer import Match, Recognition
+
+Call = Callable[[Service, Form], Awaitable[wire.Answer]]
+
+
+def _login(service: Service, form: Form, *, reads_only: bool = False) -> User:
+    return service.authenticate(form.text("username"), form.text("secretkey"), reads_only=reads_only)
+
+
+def _checked_file(service: Service, form: Form) -> bytes:
+    """The image, after the checks that come before its size. Raises BodyTooLarge."""
+    assert form.file is not None
+    if form.file_too_large:
+        raise BodyTooLarge("image", service.settings.max_image_bytes)
+    return form.file
+
+
+def _demand_file(form: Form) -> None:
+    if form.file is None:
+        raise NotMultipart("it has no such part")
+
+
+async def add_image(service: Service, form: Form) -> wire.AddImageAnswer:
+    _demand_file(form)
+
+    def check() -> tuple[User, NewPicture]:
+        user = _login(service, form)
+        channel = service.channel_for_adding(user, form.text("channel"))
+        new = NewPicture(
+            channel=channel,
+            identifier=check_identifier(form.text("identifier")),
+            threshold=wire.read_ratio(form),
+            metadata=wire.read_metadata(form, limit=service.settings.max_metadata_bytes) or "",
+        )
+        service.check_room(new)
+        return user, new
+
+    user, new = await service.door.catalogue.run(check)
+    picture = await service.add(user, new, _checked_file(service, form))
+    return wire.AddImageAnswer(level=picture.level)
+
+
+async def remove_image(service: Service, form: Form) -> wire.RemoveImageAnswer:
+    """An identifier that does not exist is removed already: 0."""
+
+    def work() -> wire.RemoveImageAnswer:
+        channel = service.own_channel(_login(service, form), form.text("channel"))
+        service.remove(channel, _identifier_or_not_found(channel, form))
+        return wire.RemoveImageAnswer()
+
+    return await service.door.catalogue.run(work)
+
+
+def _identifier_or_not_found(channel: Channel, form: Form) -> str:
+    """Outside AddImage a malformed identifier is one that cannot exist."""
+    try:
+        return check_identifier(form.text("identifier"))
+    except InvalidValue as error:
+        raise PictureNotFound(channel.name, (form.text("identifier") or "")[:50]) from error
+
+
+async def get_images(service: Service, form: Form) -> wire.GetImagesAnswer:
+    def work() -> wire.GetImagesAnswer:
+        channel = service.own_channel(_login(service, form), form.text("channel"))
+        position = wire.read_count(form, "position", default=0, least=0, most=sys.maxsize)
+        pictures = service.catalogue.pictures(channel.name, offset=position, limit=service.settings.page_size)
+        images = [
+            wire.ListedImage(
+                identifier=picture.identifier,
+                metadata=picture.metadata,
+                matchratio=wire.plain_number(service.threshold(picture)),
+            )
+            for picture in pictures
+        ]
+        return wire.GetImagesAnswer(totalcount=service.catalogue.count(channel.name), images=images)
+
+    return await service.door.catalogue.run(work)
+
+
+async def get_image(service: Service, form: Form) -> wire.GetImageAnswer:
+    """Credentials are optional where the setting `public_getimage` allows it, but verified when given."""
+
+    def work() -> wire.GetImageAnswer:
+        if form.text("username") or form.text("secretkey"):
+            channel = service.own_channel(_login(service, form, reads_only=True), form.text("channel"))
+        elif service.settings.public_getimage:
+            channel = service.any_channel(form.text("channel"))
+        else:
+            raise WrongCredentials("username and secretkey are needed")
+        picture = service.picture(channel, form.text("identifier"))
+        return wire.GetImageAnswer(
+            metadata=picture.metadata,
+            matchratio=wire.plain_number(service.threshold(picture)),
+            level=picture.level,
+        )
+
+    return await service.door.catalogue.run(work)
+
+
+async def update_image_info(service: Service, form: Form) -> wire.UpdateImageInfoAnswer:
+    """Absent fields stay as they are; empty metadata clears it."""
+
+    def work() -> wire.UpdateImageInfoAnswer:
+        channel = service.own_channel(_login(service, form), form.text("channel"))
+        picture = service.picture(channel, form.text("identifier"))
+        given = {
+            "threshold": wire.read_ratio(form),
+            "metadata": wire.read_metadata(form, limit=service.settings.max_metadata_bytes),
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        if changes:
+            service.recognizer.update(channel.name, picture.identifier, **changes)
+        return wire.UpdateImageInfoAnswer()
+
+    return await service.door.catalogue.run(work)
+
+
+async def statistics(service: Service, form: Form) -> wire.StatisticsAnswer:
+    def work() -> wire.StatisticsAnswer:
+        user = _login(service, form, reads_only=True)
+        name = form.text("channel")
+        channel = None if name is None else service.own_channel(user, name)
+        days = (
+            dates.first_day("startdate", form.text("startdate") or ""),
+            dates.last_day("enddate", form.text("enddate") or ""),
+        )
+        counts = service.matches_by_day(user, days, channel=channel, identifier=form.text("identifier"))
+        kind = "identifier" if channel else "channel"
+        records = [
+            wire.DayRecord(date=count.day.strftime("%Y%m%d"), count=count.count, **{kind: count.name})
+            for count in counts
+        ]
+        answer = wire.StatisticsAnswer(username=form.values["username"], records=records)
+        if channel:
+            answer.channel = channel.name
+        return answer
+
+    return await service.door.catalogue.run(work)
+
+
+async def find_image(service: Service, form: Form) -> wire.FindImageAnswer:
+    _demand_file(form)
+
+    def check() -> tuple[User, list[str], bool, int]:
+        user = _login(service, form, reads_only=True)
+        channels = service.searched_channels(user, form.text("channel"))
+        explain = wire.read_switch(form, "explain")
+        return user, channels, explain, wire.read_count(
+            form, "limit", default=0, least=0, most=service.settings.max_results
+        )
+
+    user, channels, explain, limit = await service.door.catalogue.run(check)
+    photo = _checked_file(service, form)
+    recognition = await service.find(user, channels, photo, k=max(1, limit))
+    answer = _found(recognition, everywhere=form.text("channel") is None)
+    if explain:
+        _explain(answer, recognition)
+    if limit:
+        answer.results = [_candidate(match) for match in recognition.results[:limit]]
+    return answer
+
+
+def _found(recognition: Recognition, *, everywhere: bool) -> wire.FindImageAnswer:
+    """everywhere: no channel was asked for, so that the answer tells it."""
+    answer = wire.FindImageAnswer()
+    if recognition.answer is not None:
+        picture = recognition.answer.picture
+        answer.identifier = picture.identifier
+        if everywhere:
+            answer.channel, answer.level = picture.channel, picture.level
+    return answer
+
+
+def _explain(answer: wire.FindImageAnswer, recognition: Recognition) -> None:
+    answer.timings_ms = {stage: round(ms, 2) for stage, ms in recognition.timings_ms.items()}
+    if recognition.answer is not None:
+        answer.matchratio = wire.plain_number(recognition.answer.match_ratio)
+        answer.quad = _corners(recognition.answer)
+
+
+def _candidate(match: Match) -> wire.Candidate:
+    return wire.Candidate(
+        identifier=match.picture.identifier,
+        channel=match.picture.channel,
+        matchratio=wire.plain_number(match.match_ratio),
+        quad=_corners(match),
+    )
+
+
+def _corners(match: Match) -> list[tuple[float, float]]:
+    return [(round(float(x), 2), round(float(y), 2)) for x, y in match.quad]

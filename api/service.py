@@ -1,0 +1,210 @@
+"""The rules that all dialects share: who may do what, what a name and a number may be, what is counted.
+
+Dialects parse a request, call these in the order that their contract prescribes, and render the result.
+Plain functions are short reads and changes for the door's catalogue lane; coroutines cross to the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api.accounts.store import Accounts, User
+from api.door import Door
+from api.errors import Busy, ForeignChannel, WrongCredentials
+from api.limits import MemoryShare, RateLimiter
+from api.settings import Settings
+from api.stats.store import CountStore, DayCount, Question
+from api.stats.writer import CountWriter
+from engine.catalogue import Catalogue, Channel, Picture
+from engine.errors import ChannelExists, ChannelNotFound, InvalidValue, PictureNotFound, QuotaExceeded
+from engine.recognizer import Recognition, Recognizer
+
+IDENTIFIER_RULE = re.compile(r"[A-Za-z0-9@_.]{3,50}")
+CHANNEL_RULE = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPicture:
+    """What a dialect knows of a picture to add. threshold: least match ratio, 0-100; None: the default."""
+
+    channel: str
+    identifier: str
+    metadata: str = ""
+    threshold: float | None = None
+
+
+def check_identifier(identifier: str | None) -> str:
+    """Raises InvalidValue."""
+    if identifier is None or not IDENTIFIER_RULE.fullmatch(identifier):
+        raise InvalidValue("identifier", "3 to 50 of A-Z a-z 0-9 @ _ .")
+    return identifier
+
+
+class Service:
+    """One data folder's rules. Safe for use by many threads; coroutines belong to the server's event loop."""
+
+    def __init__(self, settings: Settings, recognizer: Recognizer) -> None:
+        self.settings, self.recognizer = settings, recognizer
+        self.accounts = Accounts(recognizer.catalogue.database)
+        self.counts = CountStore(recognizer.catalogue.folder)
+        self.writer = CountWriter(self.counts, time_zone=settings.time_zone)
+        self.door = Door(settings)
+        self.rates = RateLimiter(settings.rate_limit_per_minute)
+        self.memory = MemoryShare(settings.max_buffered_bytes)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.recognizer.catalogue
+
+    def close(self) -> None:
+        """Commits and checkpoints everything. Nothing may be in flight any more."""
+        self.writer.close()
+        self.counts.close()
+        self.recognizer.close()
+
+    # Who
+
+    def authenticate(self, username: str | None, secret: str | None, *, reads_only: bool) -> User:
+        """The user of a key pair. reads_only: the method changes nothing, so that a read-only pair will do.
+
+        Raises WrongCredentials, RateLimited.
+        """
+        if not username or not secret:
+            raise WrongCredentials("username and secretkey are needed")
+        user, readonly_pair = self.accounts.verify(username, secret)
+        if readonly_pair and not reads_only:
+            raise WrongCredentials("this key pair is read-only")
+        self.rates.take(user.id)
+        return user
+
+    def own_channel(self, user: User, name: str | None) -> Channel:
+        """Raises ChannelNotFound, ForeignChannel."""
+        channel = self.any_channel(name)
+        if channel.owner != user.id:
+            raise ForeignChannel(channel.name)
+        return channel
+
+    def any_channel(self, name: str | None) -> Channel:
+        """A channel whoever owns it. Raises ChannelNotFound."""
+        if name is None or not CHANNEL_RULE.fullmatch(name):
+            raise ChannelNotFound((name or "")[:64])
+        return self.catalogue.channel(name)
+
+    def searched_channels(self, user: User, name: str | None) -> list[str]:
+        """The channel asked for, or all of the user's. Raises ChannelNotFound, ForeignChannel."""
+        if name is None:
+            return [channel.name for channel in self.catalogue.channels(owner=user.id)]
+        return [self.own_channel(user, name).name]
+
+    # Pictures
+
+    def check_room(self, new: NewPicture) -> None:
+        """Raises IdentifierTaken, QuotaExceeded."""
+        try:
+            self.catalogue.check_room(new.channel, new.identifier)
+        except ChannelNotFound:
+            if not self.settings.auto_create_channel:
+                raise
+            if self.settings.default_quota == 0:
+                raise QuotaExceeded(new.channel, 0) from None
+
+    def channel_for_adding(self, user: User, name: str | None) -> str:
+        """The name of the user's channel; one that does not exist yet is let through where settings say so.
+
+        Raises ChannelNotFound, ForeignChannel.
+        """
+        try:
+            return self.own_channel(user, name).name
+        except ChannelNotFound:
+            if not self.settings.auto_create_channel or name is None or not CHANNEL_RULE.fullmatch(name):
+                raise
+            return name
+
+    async def add(self, user: User, new: NewPicture, image: bytes) -> Picture:
+        """Durable and searchable when it returns. Raises what `Recognizer.add` does, ForeignChannel, Busy."""
+        return await self.door.engine.run(lambda: self._add(user, new, image))
+
+    def _add(self, user: User, new: NewPicture, image: bytes) -> Picture:
+        self._ensure_channel(user, new.channel)
+        return self.recognizer.add(
+            new.channel, new.identifier, image, metadata=new.metadata, threshold=new.threshold
+        )
+
+    def _ensure_channel(self, user: User, name: str) -> None:
+        """The channel may have changed hands, or gone, while the request waited."""
+        try:
+            self.own_channel(user, name)
+        except ChannelNotFound:
+            if not self.settings.auto_create_channel:
+                raise
+            try:
+                self.catalogue.add_channel(name, owner=user.id, quota=self.settings.default_quota)
+            except ChannelExists:
+                self.own_channel(user, name)
+
+    def remove(self, channel: Channel, identifier: str) -> bool:
+        """Whether there was such a picture."""
+        return self.recognizer.remove(channel.name, identifier)
+
+    def picture(self, channel: Channel, identifier: str | None) -> Picture:
+        """Raises PictureNotFound, for a malformed identifier as well."""
+        if identifier is None or not IDENTIFIER_RULE.fullmatch(identifier):
+            raise PictureNotFound(channel.name, (identifier or "")[:50])
+        return self.catalogue.picture(channel.name, identifier)
+
+    def threshold(self, picture: Picture) -> float:
+        """The least match ratio, 0-100, at which the picture is answered."""
+        return self.recognizer.default_threshold if picture.threshold is None else picture.threshold
+
+    # Recognition and counts
+
+    async def find(self, user: User, channels: Sequence[str], photo: bytes, *, k: int) -> Recognition:
+        """Recognises the photo; an answered match is durably counted, once, before this returns.
+
+        Raises the engine's ImageErrors, StatisticsError, Busy.
+        """
+        recognition = await self.door.engine.run(lambda: self.recognizer.recognise(photo, channels, k=k))
+        if recognition.answer is not None:
+            picture = recognition.answer.picture
+            await self._committed(self.writer.count(user.id, picture.channel, picture.identifier))
+        return recognition
+
+    async def _committed(self, count: concurrent.futures.Future[None]) -> None:
+        waiting = asyncio.wrap_future(count)
+        done, _ = await asyncio.wait({waiting}, timeout=self.settings.deadline_seconds)
+        if not done:
+            raise Busy("the count is not written yet", retry_after_seconds=self.settings.retry_after_seconds)
+        waiting.result()
+
+    def matches_by_day(
+        self, user: User, days: tuple[dt.date, dt.date], *, channel: Channel | None, identifier: str | None
+    ) -> list[DayCount]:
+        """Counts by day and, without a channel, by channel; with one, by identifier.
+
+        Raises PictureNotFound for an identifier that neither exists there nor was ever counted.
+        """
+        name = channel.name if channel else None
+        if identifier is not None and not self._known(user, channel, identifier):
+            raise PictureNotFound(name or "", identifier[:50])
+        question = Question(first=days[0], last=days[1], user_id=user.id, channel=name, identifier=identifier)
+        return self.counts.by_day(question, group="identifier" if channel else "channel")
+
+    def _known(self, user: User, channel: Channel | None, identifier: str) -> bool:
+        if not IDENTIFIER_RULE.fullmatch(identifier):
+            return False
+        places = [channel] if channel else self.catalogue.channels(owner=user.id)
+        return any(self._exists(place, identifier) for place in places) or self.counts.ever_counted(
+            user.id, identifier, channel=channel.name if channel else None
+        )
+
+    def _exists(self, channel: Channel, identifier: str) -> bool:
+        try:
+            self.catalogue.picture(channel.name, identifier)
+        except (PictureNotFound, ChannelNotFound):
+            return False
+        return True

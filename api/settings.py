@@ -1,0 +1,109 @@
+"""Settings of the service: defaults here, then a TOML file, then OBVERSE_* variables, then arguments.
+
+A key that nobody knows is refused with the nearest one that exists: silence about a misspelt limit hurts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+import zoneinfo
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from api.errors import SettingError
+
+PREFIX = "OBVERSE_"
+COMMAND_LINE_VARIABLES = frozenset({"OBVERSE_CONFIG", "OBVERSE_DATA"})
+"""Variables that stand for options of the `obverse` command, not for settings."""
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. Sizes in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0: any free one.")
+    max_image_bytes: int = Field(10_000_000, ge=1_000, description="Largest image file; the file part counts alone.")
+    max_drain_bytes: int = Field(
+        100_000_000, ge=0, description="How much of an oversize body is read and thrown away before the answer."
+    )
+    max_metadata_bytes: int = Field(2_000_000, ge=0, description="Largest `metadata`, as UTF-8.")
+    max_buffered_bytes: int = Field(
+        256_000_000, ge=1_000_000, description="Bodies held in memory at the same time; beyond it: busy."
+    )
+    body_timeout_seconds: float = Field(120.0, gt=0, description="Longest time for sending one body.")
+    page_size: int = Field(100, ge=1, le=10_000, description="Pictures in one answer of GetImages.")
+    max_results: int = Field(50, ge=1, le=1_000, description="Largest `limit` of FindImage.")
+    public_getimage: bool = Field(True, description="GetImage without credentials; off: it answers 20001.")
+    auto_create_channel: bool = Field(False, description="AddImage makes a channel that does not exist.")
+    default_quota: int | None = Field(None, ge=0, description="Most pictures of a new channel; unset: no limit.")
+    time_zone: str = Field("UTC", description="Where the day of a count begins, an IANA name.")
+    engine_workers: int = Field(2, ge=1, le=256, description="Threads that recognise and add.")
+    engine_queue: int = Field(20, ge=0, description="Requests that may wait for such a thread; beyond it: busy.")
+    catalogue_workers: int = Field(4, ge=1, le=256, description="Threads that read and change the catalogue.")
+    catalogue_queue: int = Field(256, ge=0, description="Requests that may wait for such a thread.")
+    deadline_seconds: float = Field(15.0, gt=0, description="Longest wait for the engine; beyond it: busy.")
+    retry_after_seconds: int = Field(1, ge=1, description="Advice to a client that was told busy.")
+    rate_limit_per_minute: int = Field(0, ge=0, description="Requests a user may send in a minute; 0: no limit.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Web origins that may call from a browser, separated by commas; `*`: all."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
+    stop_timeout_seconds: int = Field(30, ge=1, description="Longest wait for requests in flight when stopping.")
+
+    @pydantic.field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @pydantic.field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in zoneinfo.available_timezones():
+            raise ValueError(f"{value!r} is no IANA time zone such as UTC or Asia/Shanghai")
+        return value
+
+
+def load_settings(file: Path | None = None, *, environment: Mapping[str, str] | None = None, **chosen: Any) -> Settings:
+    """The settings in force. chosen: values that win over all else; None among them means "not chosen".
+
+    Raises SettingError for an unknown key or a value outside its rule.
+    """
+    environment = os.environ if environment is None else environment
+    values = _read_file(file) if file else {}
+    _refuse_unknown(values, f"{file}: ", Settings.model_fields)
+    variables = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    ours = [key for key in environment if key.startswith(PREFIX) and key not in COMMAND_LINE_VARIABLES]
+    _refuse_unknown(ours, "", variables)
+    for variable in ours:
+        values[variables[variable]] = environment[variable]
+    values |= {name: value for name, value in chosen.items() if value is not None}
+    try:
+        return Settings(**values)
+    except pydantic.ValidationError as error:
+        reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise SettingError("; ".join(reasons)) from error
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingError(f"the settings file {file} cannot be read: {error}") from error
+
+
+def _refuse_unknown(keys: Iterable[str], where: str, known: Iterable[str]) -> None:
+    names = list(known)
+    for key in keys:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1, cutoff=0)
+            raise SettingError(f"{where}no setting named {key}; the nearest is {near[0]}")

@@ -1,0 +1,1 @@
+"""Counting answered matches, and telling the counts by day."""

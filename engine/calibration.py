@@ -1,0 +1,89 @@
+"""From the figures of a verified candidate to its match ratio: two small logistic regressions.
+
+The pair model judges one candidate by itself; the answer model then sees the best candidate's logit and its
+margin over the runner-up. Both were fitted on evaluation photos (`obverse calibrate`); hundreds of photos
+feed no more than a dozen weights.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import ModelError
+from engine.runtime import DEFAULT_MODEL
+
+GEOMETRY_FIGURES = ("inliers", "share", "similarity", "spread", "rank_score", "ratio_kept")
+FULL_FIGURES = (
+    *GEOMETRY_FIGURES,
+    "structure",
+    "structure_low",
+    "structure_share",
+    "colour",
+    "chroma_gap",
+    "visible",
+)
+ANSWER_FIGURES = ("logit", "margin")
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """P = 1 / (1 + exp(-(weights . (figures - mean) / scale + intercept)))."""
+
+    names: tuple[str, ...]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    intercept: float
+
+    def logit(self, figures: dict[str, float]) -> float:
+        values = np.array([figures[name] for name in self.names])
+        return float(((values - self.mean) / self.scale) @ self.weights + self.intercept)
+
+    def to_json(self) -> dict[str, object]:
+        arrays = {k: [round(float(x), 6) for x in getattr(self, k)] for k in ("mean", "scale", "weights")}
+        return {"names": list(self.names), **arrays, "intercept": round(self.intercept, 6)}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """pair_full judges with structure and colour, pair_geometry where no picture was kept; threshold:
+    default least match ratio, 0-100."""
+
+    pair_full: Logistic
+    pair_geometry: Logistic
+    answer: Logistic
+    threshold: float
+
+    def pair_logit(self, figures: dict[str, float]) -> float:
+        chosen = self.pair_full if "structure" in figures else self.pair_geometry
+        return chosen.logit(figures)
+
+    def match_ratio(self, logit: float, runner_up: float) -> float:
+        """Percent. runner_up: the best other candidate's logit; -10 where there is none."""
+        margin = float(np.clip(logit - max(runner_up, -10.0), -10, 10))
+        value = self.answer.logit({"logit": float(np.clip(logit, -10, 15)), "margin": margin})
+        return float(100 / (1 + np.exp(-np.clip(value, -30, 30))))
+
+
+def load_calibration(path: Path | None = None) -> Calibration:
+    """From JSON; the shipped fit where no path is given. Raises ModelError."""
+    path = path or DEFAULT_MODEL / "calibration.json"
+    try:
+        content = json.loads(path.read_text())
+        models = [_logistic(content[k]) for k in ("pair_full", "pair_geometry", "answer")]
+        return Calibration(*models, threshold=float(content["threshold"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is no calibration: {error}") from error
+
+
+def _logistic(content: dict[str, object]) -> Logistic:
+    arrays = [np.array(content[k], np.float64) for k in ("mean", "scale", "weights")]
+    names = tuple(str(n) for n in content["names"])  # type: ignore[attr-defined]
+    if any(a.shape != (len(names),) for a in arrays):
+        raise ValueError("as many means, scales and weights as names are needed")
+    return Logistic(names, *arrays, intercept=float(content["intercept"]))  # type: ignore[arg-type]

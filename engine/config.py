@@ -1,0 +1,49 @@
+"""The engine's settings. Every default lives here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.image import ImageLimits
+from engine.runtime import DEFAULT_MODEL
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """model: folder of the patch network; providers: ONNX Runtime's execution providers, tried in order.
+
+    threads: cores that one recognition may use.
+    limits: what images are accepted.
+    use_votes, use_global: the two lists of the shortlist; each can be switched off.
+    votes_depth, global_depth: candidates that each list passes on.
+    exhaustive_up_to: channels of so many pictures are ranked whole, so that nothing can be lost.
+    verified: candidates, best first, that are verified.
+    second_look: when nothing was accepted, windows of the photo are searched too.
+    keep_pictures: store a normalised JPEG of each picture (long side at most 640 pixels); without it
+        there is no structure and colour check, and `reindex` needs the source folder.
+    store_orb: also keep ORB's own 256 bits (32 bytes a keypoint) for verifier "orb".
+    verifier: "descriptor" or "orb".
+    min_keypoints: a picture or photo with fewer is refused.
+    default_threshold: least match ratio of an answer where the picture has none of its own; None takes
+        the calibration's.
+    calibration: file of a fit by `obverse calibrate`; None takes the shipped one.
+    """
+
+    model: Path = DEFAULT_MODEL
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    threads: int = 2
+    limits: ImageLimits = field(default_factory=ImageLimits)
+    use_votes: bool = True
+    use_global: bool = True
+    votes_depth: int = 700
+    global_depth: int = 300
+    exhaustive_up_to: int = 1000
+    verified: int = 8
+    second_look: bool = True
+    keep_pictures: bool = True
+    store_orb: bool = False
+    verifier: str = "descriptor"
+    min_keypoints: int = 20
+    default_threshold: float | None = None
+    calibration: Path | None = None

@@ -1,0 +1,361 @@
+"""The searchable view of a catalogue: records, shortlists, and how they follow the log of changes.
+
+Every picture has a slot, numbered in the order of addition. Slots are never reused; removed ones are
+hidden at once and left out when indexes are built anew. Channels above `OWN_SHARD` pictures have a shard of
+their own, the small ones share one. A shard is a list of immutable segments and a short tail of newer
+slots, which is ranked whole: an addition is visible in the next search without touching an index.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine import global_index, votes
+from engine.catalogue import Catalogue
+from engine.config import EngineSettings
+from engine.global_index import VectorIndex
+from engine.records import KEYPOINTS, from_bytes
+from engine.values import Array, FloatArray
+from engine.vocabulary import Vocabulary
+from engine.votes import Segment
+
+OWN_SHARD = 5_000
+TAIL = 512
+"""Newest pictures of a shard that are ranked whole, about 3 ms a photo, before a segment is made of them."""
+SHARED = 0
+"""The shard of the small channels; other shards have their channel's number."""
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class IndexSegment:
+    """Both lists over the same slots."""
+
+    votes: Segment
+    vectors: VectorIndex
+
+    @property
+    def pictures(self) -> int:
+        return self.votes.pictures
+
+    @property
+    def slots(self) -> Array:
+        return self.vectors.slots
+
+
+@dataclass
+class Shard:
+    segments: tuple[IndexSegment, ...] = ()
+    tail: list[int] = field(default_factory=list)
+
+
+@dataclass
+class SlotTable:
+    """One row per slot, in arrays that grow by doubling. Rows below `count` never move or change, except
+    `visible`: 1 while the picture exists and is active; `alive`: while it exists.
+
+    base: (B, 400, 2) uint64 records mapped from disk; grown: those of later slots, in memory; likewise
+    vectors (int8)."""
+
+    dimension: int
+    count: int = 0
+    base: Array = field(default_factory=lambda: np.zeros((0, KEYPOINTS, 2), np.uint64))
+    base_vectors: Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.base_vectors is None:
+            self.base_vectors = np.zeros((0, self.dimension), np.int8)
+        self.picture_ids, self.channels = np.zeros(0, np.int64), np.zeros(0, np.int32)
+        self.keypoints, self.visible, self.alive = np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.uint8)
+        self.grown = np.zeros((0, KEYPOINTS, 2), np.uint64)
+        self.grown_vectors = np.zeros((0, self.dimension), np.int8)
+
+    def append(self, picture_id: int, channel: int, active: bool, keypoints: bytes, vector: bytes) -> int:
+        slot, row = self.count, self.count - len(self.base)
+        for name in ("picture_ids", "channels", "keypoints", "visible", "alive"):
+            setattr(self, name, _room(getattr(self, name), slot))
+        self.grown, self.grown_vectors = _room(self.grown, row), _room(self.grown_vectors, row)
+        rows = from_bytes(keypoints)[:KEYPOINTS]
+        self.grown[row, : len(rows)] = rows
+        self.grown_vectors[row] = np.frombuffer(vector, np.int8)
+        self.picture_ids[slot], self.channels[slot], self.keypoints[slot] = picture_id, channel, len(rows)
+        self.visible[slot], self.alive[slot] = active, 1
+        self.count += 1
+        return slot
+
+    def slot_of(self, picture_id: int) -> int | None:
+        """Picture numbers grow with the slots, so that bisection finds them."""
+        at = int(np.searchsorted(self.picture_ids[: self.count], picture_id))
+        return at if at < self.count and self.picture_ids[at] == picture_id else None
+
+    def records(self, slot: int) -> Array:
+        """(n, 2) uint64 keypoint rows of one slot."""
+        record = self.base[slot] if slot < len(self.base) else self.grown[slot - len(self.base)]
+        return np.asarray(record[: self.keypoints[slot]])
+
+    def vectors(self, slots: Array) -> Array:
+        """(N, G) int8."""
+        assert self.base_vectors is not None
+        border = len(self.base_vectors)
+        result = np.empty((len(slots), self.dimension), np.int8)
+        old = slots < border
+        result[old] = self.base_vectors[slots[old]]
+        result[~old] = self.grown_vectors[slots[~old] - border]
+        return result
+
+
+def _room(array: Array, row: int) -> Array:
+    if row < len(array):
+        return array
+    larger = np.zeros((max(256, 2 * len(array)), *array.shape[1:]), array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """Candidate slots. votes, by_global: the two lists, best first; always: slots that are ranked whatever
+    the lists say (small channels, tails)."""
+
+    votes: Array
+    by_global: Array
+    always: Array
+
+    def union(self) -> Array:
+        """Each slot once: what is always ranked, then both lists in turn."""
+        longest = max(len(self.votes), len(self.by_global))
+        turns = np.full((longest, 2), -1, np.int64)
+        turns[: len(self.votes), 0] = self.votes
+        turns[: len(self.by_global), 1] = self.by_global
+        merged = np.concatenate([self.always, turns.ravel()])
+        merged = merged[merged >= 0]
+        return merged[np.sort(np.unique(merged, return_index=True)[1])]
+
+
+class Gallery:
+    """Follows the catalogue. Searches may run together and beside `refresh`."""
+
+    def __init__(self, catalogue: Catalogue, vocabulary: Vocabulary, settings: EngineSettings) -> None:
+        self.catalogue, self.settings, self.vocabulary = catalogue, settings, vocabulary
+        self.table = SlotTable(vocabulary.global_dimension)
+        self.seq = 0
+        self.shards: dict[int, Shard] = {SHARED: Shard()}
+        self.small: dict[int, list[int]] = {}
+        self.sizes: dict[int, int] = {}
+        self.version = 0
+        self._lock = threading.RLock()
+        self._builder = ThreadPoolExecutor(1, thread_name_prefix="index-builder")
+        self._builds: dict[int, Future[None]] = {}
+        self._masks: tuple[tuple[int, tuple[int, ...]], Array] | None = None
+        self.saved_as: dict[int, str] = {}
+        """File names of the segments that `engine.store` has written, by their `id`."""
+
+    def recount(self) -> None:
+        """Sizes and slots by channel, from a loaded table."""
+        table = self.table
+        alive = np.flatnonzero(table.alive[: table.count])
+        channels = table.channels[alive]
+        order = np.argsort(channels, kind="stable")
+        numbers, starts = np.unique(channels[order], return_index=True)
+        for number, members in zip(numbers, np.split(alive[order], starts[1:]), strict=True):
+            self.sizes[int(number)] = len(members)
+            if int(number) not in self.shards:
+                self.small[int(number)] = members.tolist()
+        self.version += 1
+
+    def close(self) -> None:
+        self._builder.shutdown(wait=True)
+
+    # Following the log
+
+    def refresh(self) -> None:
+        """Takes in all that was committed since, by this process or another."""
+        if self.catalogue.last_seq() == self.seq:
+            return
+        with self._lock:
+            while changes := self.catalogue.changes(after=self.seq):
+                last = {change.picture_id: change for change in changes}
+                living = [c.picture_id for c in last.values() if c.kind != "remove"]
+                for start in range(0, len(living), _BATCH):
+                    for row in self.catalogue.features(sorted(living[start : start + _BATCH])):
+                        self._take_in(*row)
+                for change in last.values():
+                    if change.kind == "remove":
+                        self._hide(change.picture_id)
+                self.seq = changes[-1].seq
+                self.version += 1
+            for number in list(self.shards):
+                self._tidy(number)
+
+    def _take_in(self, picture_id: int, channel: int, active: bool, keypoints: bytes, vector: bytes) -> None:
+        slot = self.table.slot_of(picture_id)
+        if slot is not None:
+            self.table.visible[slot] = active
+            return
+        slot = self.table.append(picture_id, channel, active, keypoints, vector)
+        self.enlist(slot, channel)
+
+    def enlist(self, slot: int, channel: int) -> None:
+        """Makes a new slot part of its channel's shard."""
+        self.sizes[channel] = self.sizes.get(channel, 0) + 1
+        if channel in self.shards:
+            self.shards[channel].tail.append(slot)
+            return
+        self.small.setdefault(channel, []).append(slot)
+        self.shards[SHARED].tail.append(slot)
+        if self.sizes[channel] > OWN_SHARD:
+            self._give_own_shard(channel)
+
+    def _give_own_shard(self, channel: int) -> None:
+        mine = self.small.pop(channel)
+        shared, members = self.shards[SHARED], set(mine)
+        shared.tail = [s for s in shared.tail if s not in members]
+        self.shards[channel] = Shard(tail=[s for s in mine if self.table.alive[s]])
+
+    def _hide(self, picture_id: int) -> None:
+        slot = self.table.slot_of(picture_id)
+        if slot is None or not self.table.alive[slot]:
+            return
+        channel = int(self.table.channels[slot])
+        self.table.visible[slot] = self.table.alive[slot] = 0
+        self.sizes[channel] -= 1
+        if channel in self.small:
+            self.small[channel].remove(slot)
+
+    # Building segments, in the background
+
+    def _tidy(self, number: int) -> None:
+        shard = self.shards[number]
+        running = self._builds.get(number)
+        if len(shard.tail) >= TAIL and (running is None or running.done()):
+            self._builds[number] = self._builder.submit(self._build, number)
+
+    def wait_for_builds(self) -> None:
+        """Until no segment is being built and no tail is due."""
+        while True:
+            with self._lock:
+                running = [build for build in self._builds.values() if not build.done()]
+                due = [n for n, shard in self.shards.items() if len(shard.tail) >= TAIL]
+                if not running:
+                    for number in due:
+                        self._tidy(number)
+                    running = [build for build in self._builds.values() if not build.done()]
+            if not running:
+                return
+            for build in running:
+                build.result()
+
+    def _build(self, number: int) -> None:
+        """One segment of the tail and of all older segments not larger than twice what they join: each
+        picture is moved a logarithmic number of times."""
+        with self._lock:
+            shard = self.shards[number]
+            taken = list(shard.tail)
+            merged: list[IndexSegment] = []
+            total = len(taken)
+            for segment in reversed(shard.segments):
+                if segment.pictures > 2 * total:
+                    break
+                merged.append(segment)
+                total += segment.pictures
+            slots = np.concatenate([*(s.slots for s in merged), np.array(taken, np.int64)])
+            own = self.table.channels[slots] == number
+            if number == SHARED:
+                own = np.isin(self.table.channels[slots], [c for c in self.shards if c != SHARED], invert=True)
+            slots = np.sort(slots[own & (self.table.alive[slots] == 1)])
+            table = self.table
+            base, grown, counts = table.base, table.grown, table.keypoints
+            vectors = table.vectors(slots)
+        built = IndexSegment(
+            votes.build_segment(votes.settings_for(len(slots)), slots, base, grown, counts),
+            global_index.build_index(slots, vectors),
+        )
+        with self._lock:
+            gone, done = {id(s) for s in merged}, set(taken)
+            shard.segments = (*(s for s in shard.segments if id(s) not in gone), built)
+            shard.tail = [s for s in shard.tail if s not in done]
+
+    # Searching
+
+    def size(self, channels: Sequence[int]) -> int:
+        return sum(self.sizes.get(c, 0) for c in channels)
+
+    def shortlist(
+        self,
+        channels: Sequence[int],
+        descriptors: FloatArray,
+        signatures: Array,
+        queries: FloatArray,
+        *,
+        votes_depth: int,
+        global_depth: int,
+        pool: Executor | None = None,
+    ) -> Shortlist:
+        """Candidates of the channels. descriptors (N, D), signatures (N,) of the photo's keypoints;
+        queries: (Q, G) its global descriptor and those of its windows."""
+        with self._lock:
+            table = self.table
+            always: list[Array] = []
+            searched: list[tuple[Shard, Array]] = []
+            small = [c for c in channels if c in self.small]
+            if sum(self.sizes[c] for c in small) <= self.settings.exhaustive_up_to:
+                always += [np.array(self.small[c], np.int64) for c in small]
+            elif small:
+                searched.append((self.shards[SHARED], self._mask(tuple(sorted(small)))))
+            searched += [(self.shards[c], table.visible) for c in channels if c in self.shards and c != SHARED]
+            work = [(shard.segments, np.array(shard.tail, np.int64), allowed) for shard, allowed in searched]
+        voted: list[tuple[Array, FloatArray]] = []
+        similar: list[tuple[Array, FloatArray]] = []
+        words: dict[tuple[int, int], Array] = {}
+        for segments, tail, allowed in work:
+            always.append(tail[allowed[tail] == 1])
+            for segment in segments:
+                preset = segment.votes.settings
+                if self.settings.use_votes and votes_depth:
+                    key = (preset.half_bits, preset.words)
+                    if key not in words:
+                        words[key] = self.vocabulary.nearest_words(
+                            descriptors, half_bits=preset.half_bits, count=preset.words
+                        )
+                    voted.append(
+                        votes.search(segment.votes, words[key], signatures, allowed, depth=votes_depth, pool=pool)
+                    )
+                if self.settings.use_global and global_depth:
+                    similar.append(global_index.search(segment.vectors, queries, allowed, depth=global_depth))
+        slots = np.concatenate(always) if always else np.zeros(0, np.int64)
+        return Shortlist(
+            _best(voted, votes_depth), _best(similar, global_depth), slots[table.visible[slots] == 1]
+        )
+
+    def _mask(self, channels: tuple[int, ...]) -> Array:
+        """(S,) uint8: visible pictures of these channels; the last one asked for is kept."""
+        key = (self.version, channels)
+        if self._masks is None or self._masks[0] != key:
+            count = self.table.count
+            wanted = np.zeros(int(self.table.channels[:count].max(initial=0)) + 1, np.uint8)
+            wanted[list(channels)] = 1
+            self._masks = key, wanted[self.table.channels[:count]] & self.table.visible[:count]
+        return self._masks[1]
+
+    def memory(self) -> dict[str, int]:
+        """Bytes that each part takes in memory (mapped files count, though the system may drop them)."""
+        with self._lock:
+            segments = [s for shard in self.shards.values() for s in shard.segments]
+            return {
+                "records": int(self.table.count * KEYPOINTS * 16),
+                "votes": sum(s.votes.bytes for s in segments),
+                "global": sum(s.vectors.bytes for s in segments),
+            }
+
+
+def _best(lists: list[tuple[Array, FloatArray]], depth: int) -> Array:
+    """The best slots of several segments' lists by score."""
+    if not lists:
+        return np.zeros(0, np.int64)
+    slots, scores = (np.concatenate(arrays) for arrays in zip(*lists, strict=True))
+    return np.asarray(slots[np.lexsort((slots, -scores))[:depth]], np.int64)

@@ -1,0 +1,145 @@
+"""Ranking by geometry: how well a photo's keypoints and a picture's agree on one similarity transform.
+
+Keypoints of photo and picture that share a visual word and whose signatures differ in few bits are
+tentative matches (Hamming embedding, Jegou et al. 2008). Each of them fixes a similarity transform; the
+score of a picture is the weight of the matches that agree with the best of these transforms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from engine.records import KEYPOINTS
+from engine.values import Array, FloatArray
+from engine.vocabulary import HALF_BITS, Vocabulary
+
+WORD_HALF_BITS = 5
+"""1,024 words; more would miss matches, fewer cost time."""
+WORDS_PER_KEYPOINT = 4
+HAMMING_LIMIT = 20
+"""Bits of 64 in which two signatures of the same point may differ (trials, section 2)."""
+MATCHES_AT_MOST = 192
+"""Tentative matches looked at per picture: a bound on the quadratic part."""
+
+
+@dataclass(frozen=True)
+class PhotoIndex:
+    """A photo's keypoints, sorted by visual word: `starts[w] : starts[w + 1]` are the rows of word w.
+
+    rows: (E,) int32 keypoint number of each entry; signatures (N,) uint64; points (N, 4) float32: x, y in
+    units of the photo's longer side, log of the scale, angle.
+    """
+
+    starts: Array
+    rows: Array
+    signatures: Array
+    points: FloatArray
+
+
+def index_photo(
+    xy: FloatArray,
+    scale: FloatArray,
+    angle: FloatArray,
+    descriptors: FloatArray,
+    signatures: Array,
+    vocabulary: Vocabulary,
+) -> PhotoIndex:
+    """The photo's side of the ranking; arrays of N keypoints."""
+    words = vocabulary.nearest_words(descriptors, half_bits=WORD_HALF_BITS, count=WORDS_PER_KEYPOINT)
+    flat = words.ravel()
+    order = np.argsort(flat, kind="stable")
+    starts = np.searchsorted(flat[order], np.arange(2 ** (2 * WORD_HALF_BITS) + 1)).astype(np.int32)
+    points = np.concatenate([xy, np.log(scale)[:, None], angle[:, None]], axis=1).astype(np.float32)
+    return PhotoIndex(starts, (order // WORDS_PER_KEYPOINT).astype(np.int32), signatures, points)
+
+
+def rank(photo: PhotoIndex, base: Array, grown: Array, slots: Array, counts: Array) -> FloatArray:
+    """(C,) float32 scores of the pictures at `slots`, 0 or more, bigger is better.
+
+    base, grown: (S, 400, 2) uint64 records, slot numbers run on from one to the other; counts: (S,) int
+    keypoints of each slot.
+    """
+    scores = np.zeros(len(slots), np.float32)
+    _rank(photo.starts, photo.rows, photo.signatures, photo.points, base, grown, slots, counts, scores)
+    return scores
+
+
+HAMMING_WEIGHT = np.exp(-((np.arange(65) / 14.0) ** 2)).astype(np.float32)
+"""exp(-(h / 14)^2): the weight of a match by its Hamming distance (trials, section 1b)."""
+
+_STEP = np.float32(np.log(1.2) / 16)
+_TURN = np.float32(np.pi / 128)
+_SHIFT = 2 * HALF_BITS
+_DROP = HALF_BITS - WORD_HALF_BITS
+
+
+@njit(inline="always")
+def popcount(value):  # type: ignore[no-untyped-def]  # compiled by Numba
+    """Bits set in a uint64 (Hacker's Delight, section 5-1); LLVM turns it into one instruction."""
+    value = value - ((value >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    value = (value & np.uint64(0x3333333333333333)) + ((value >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    value = (value + (value >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (value * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _rank(starts, rows, signatures, points, base, grown, slots, counts, scores):  # type: ignore[no-untyped-def]
+    m_photo = np.empty(MATCHES_AT_MOST, np.int32)
+    m_x, m_y = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
+    m_u, m_v = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
+    m_log, m_turn = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
+    m_weight = np.empty(MATCHES_AT_MOST, np.float32)
+    for c in range(len(slots)):
+        slot = slots[c]
+        record = base[slot] if slot < len(base) else grown[slot - len(base)]
+        found = 0
+        for i in range(min(counts[slot], KEYPOINTS)):
+            packed = record[i, 1]
+            word = packed >> np.uint64(40) & np.uint64(0xFFFFF)
+            left = word >> np.uint64(HALF_BITS + _DROP)
+            right = (word & np.uint64(2**HALF_BITS - 1)) >> np.uint64(_DROP)
+            cell = np.int64(left << np.uint64(WORD_HALF_BITS) | right)
+            nearest, chosen = HAMMING_LIMIT + 1, -1
+            for e in range(starts[cell], starts[cell + 1]):
+                distance = np.int64(popcount(signatures[rows[e]] ^ record[i, 0]))
+                if distance < nearest:
+                    nearest, chosen = distance, rows[e]
+            if chosen >= 0 and found < MATCHES_AT_MOST:
+                m_photo[found] = chosen
+                m_x[found], m_y[found] = points[chosen, 0], points[chosen, 1]
+                m_u[found] = np.float32(packed >> np.uint64(28) & np.uint64(4095)) * np.float32(0.125)
+                m_v[found] = np.float32(packed >> np.uint64(16) & np.uint64(4095)) * np.float32(0.125)
+                m_log[found] = points[chosen, 2] - np.float32(packed >> np.uint64(8) & np.uint64(255)) * _STEP
+                m_turn[found] = points[chosen, 3] - np.float32(packed & np.uint64(255)) * _TURN
+                m_weight[found] = HAMMING_WEIGHT[nearest]
+                found += 1
+        scores[c] = _best_agreement(m_photo, m_x, m_y, m_u, m_v, m_log, m_turn, m_weight, found)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _best_agreement(m_photo, x, y, u, v, log_scale, turn, weight, found):  # type: ignore[no-untyped-def]
+    """Weight of the matches that agree with the best single match: positions within 8 % of the picture's
+    480 pixels (as seen in the photo), scales within a factor 1.6, angles within 0.6 rad."""
+    best = np.float32(0)
+    for i in range(found):
+        size = np.exp(log_scale[i])
+        cos, sin = size * np.cos(turn[i]), size * np.sin(turn[i])
+        limit = (np.float32(0.08 * 480) * size) ** 2
+        total = np.float32(0)
+        for j in range(found):
+            if abs(log_scale[j] - log_scale[i]) > np.float32(0.47):
+                continue
+            bend = turn[j] - turn[i]
+            bend -= np.float32(2 * np.pi) * np.rint(bend / np.float32(2 * np.pi))
+            if abs(bend) > np.float32(0.6):
+                continue
+            du, dv = u[j] - u[i], v[j] - v[i]
+            ex = x[i] + cos * du - sin * dv - x[j]
+            ey = y[i] + sin * du + cos * dv - y[j]
+            if ex * ex + ey * ey < limit:
+                total += weight[j]
+        best = max(best, total)
+    return best

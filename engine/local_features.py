@@ -1,0 +1,74 @@
+"""From an image to what the gallery stores of a picture, and to what a photo is searched with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.image import to_gray
+from engine.keypoints import (
+    PHOTO_DETECTOR,
+    PICTURE_DETECTOR,
+    DetectorSettings,
+    Keypoints,
+    detect,
+    extract_patches,
+    resize_long_side,
+)
+from engine.records import pack
+from engine.runtime import PatchModel
+from engine.values import Array, ColorImage, FloatArray
+
+
+@dataclass(frozen=True)
+class LocalFeatures:
+    """keypoints in pixels of the image at its working size; descriptors (N, D) float32; size: width and
+    height of the working image."""
+
+    keypoints: Keypoints
+    descriptors: FloatArray
+    size: tuple[int, int]
+
+
+def describe_photo(photo: ColorImage, model: PatchModel, detector: DetectorSettings = PHOTO_DETECTOR) -> LocalFeatures:
+    """Up to 700 keypoints of the photo at 640 pixels; none for a featureless one."""
+    return _describe(photo, model, detector)
+
+
+def describe_picture(
+    picture: ColorImage, model: PatchModel, detector: DetectorSettings = PICTURE_DETECTOR
+) -> LocalFeatures:
+    """Up to 400 keypoints of the picture at 480 pixels, in the order in which they vote.
+
+    The order is drawn at random (fixed seed), weighted by how often keypoints of their kind are found
+    again: choosing the strongest instead loses recall, because they crowd together.
+    """
+    features = _describe(picture, model, detector)
+    order = voting_order(features.keypoints)
+    return LocalFeatures(features.keypoints.take(order), features.descriptors[order], features.size)
+
+
+def voting_order(keypoints: Keypoints) -> Array:
+    """A weighted random order (Efraimidis & Spirakis 2006): key = u ** (1 / weight), largest first.
+
+    The weight grows with the rank of the Harris response among the picture's keypoints.
+    """
+    count = len(keypoints)
+    rank = np.argsort(np.argsort(keypoints.response)) / max(count - 1, 1)
+    uniform = np.random.default_rng(0).random(count)
+    return np.argsort(-(uniform ** (1 / (0.3 + rank))))
+
+
+def pack_features(features: LocalFeatures, model: PatchModel) -> Array:
+    """(N, 2) uint64 rows as `engine.records` lays them out."""
+    vocabulary = model.vocabulary
+    words = vocabulary.words(features.descriptors)
+    return pack(features.keypoints, words, vocabulary.signatures(features.descriptors))
+
+
+def _describe(image: ColorImage, model: PatchModel, detector: DetectorSettings) -> LocalFeatures:
+    gray = to_gray(resize_long_side(image, detector.long_side))
+    keypoints = detect(gray, detector)
+    descriptors = model.describe(extract_patches(gray, keypoints))
+    return LocalFeatures(keypoints, descriptors, (gray.shape[1], gray.shape[0]))

@@ -1,0 +1,157 @@
+"""One-to-one matches between a photo's keypoints and a stored picture's, and the homography they support."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.local_features import LocalFeatures
+from engine.records import unpack
+from engine.values import Array, FloatArray
+from engine.vocabulary import Vocabulary, unpack_signatures
+
+RATIO = 0.92
+"""A match's distance over that of the next best keypoint, at most; chosen on the fit half of the sets."""
+INLIER_PIXELS = 6.0
+"""MAGSAC's upper bound of the noise, pixels of the photo at 640 (keypoints of coarse levels are that blunt)."""
+_SEED = 1
+
+
+@dataclass(frozen=True)
+class PhotoSide:
+    """What matching needs of a photo, made once: centred (N, D) float32 unit vectors (median taken off)."""
+
+    features: LocalFeatures
+    centred: FloatArray
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """H_picture_to_photo: 3x3, pixels at the working sizes (480 and 640); photo_rows, picture_rows: (M,)
+    keypoint numbers of the inliers; matches: one-to-one matches before RANSAC, of which ratio_inliers
+    were its inliers; similarity: mean of the inliers; expected: the picture's keypoints that lie inside
+    the photo under H."""
+
+    H_picture_to_photo: NDArray[np.float64]
+    photo_rows: Array
+    picture_rows: Array
+    matches: int
+    ratio_inliers: int
+    similarity: float
+    expected: int
+
+
+def prepare_photo(features: LocalFeatures, vocabulary: Vocabulary) -> PhotoSide:
+    centred = features.descriptors - vocabulary.medians
+    centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+    return PhotoSide(features, centred.astype(np.float32))
+
+
+def similarities(photo: PhotoSide, rows: Array) -> FloatArray:
+    """(N, M) similarity in [-1, 1] of photo descriptors and the stored signatures' corners of the cube:
+    the photo keeps its floats, which tells near bits from far ones."""
+    signs = unpack_signatures(rows[:, 0])
+    return photo.centred @ (signs.T / np.float32(signs.shape[1] ** 0.5))
+
+
+def one_to_one(similarity: FloatArray, *, ratio: float = RATIO) -> tuple[Array, Array, FloatArray]:
+    """Rows, columns and quality (smaller is better) of the matches that are each other's nearest and pass
+    the ratio test of distances (Lowe 2004, section 7.1)."""
+    if min(similarity.shape) < 2:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    column = similarity.argmax(1)
+    mutual = np.flatnonzero(similarity.argmax(0)[column] == np.arange(len(column)))
+    column = column[mutual]
+    candidates = similarity[mutual].copy()
+    best = candidates[np.arange(len(mutual)), column]
+    candidates[np.arange(len(mutual)), column] = -2
+    second = candidates.max(1)
+    quality = np.sqrt((1 - best) / np.maximum(1 - second, 1e-6))
+    kept = quality <= ratio
+    order = np.argsort(quality[kept], kind="stable")
+    return mutual[kept][order], column[kept][order], quality[kept][order]
+
+
+def find_homography(source: FloatArray, target: FloatArray, *, threshold: float = INLIER_PIXELS) -> tuple[NDArray[np.float64] | None, Array]:
+    """USAC-MAGSAC (Barath et al. 2020) with a fixed seed; (M, 2) points; gives H and the inliers' rows."""
+    if len(source) < 4:
+        return None, np.zeros(0, np.int64)
+    parameters = cv2.UsacParams()
+    parameters.randomGeneratorState = _SEED
+    parameters.confidence = 0.999
+    parameters.maxIterations = 2000
+    parameters.score = cv2.SCORE_METHOD_MAGSAC
+    parameters.loMethod = cv2.LOCAL_OPTIM_SIGMA
+    parameters.sampler = cv2.SAMPLING_UNIFORM
+    parameters.threshold = threshold
+    parameters.isParallel = False
+    H, mask = cv2.findHomography(source.astype(np.float64), target.astype(np.float64), parameters)
+    if H is None or not np.isfinite(H).all():
+        return None, np.zeros(0, np.int64)
+    return H, np.flatnonzero(mask.ravel())
+
+
+def match(photo: PhotoSide, rows: Array) -> Geometry | None:
+    """Matches, homography, and a second, guided pass: keypoints that meet under the homography and are
+    alike count as inliers even where the ratio test had refused them (repeated letters, for one)."""
+    similarity = similarities(photo, rows)
+    a, b, _ = one_to_one(similarity)
+    matches = len(a)
+    xy = unpack(rows)[0]
+    points = photo.features.keypoints.xy
+    H, inliers = find_homography(xy[b], points[a])
+    if H is None or len(inliers) < 4:
+        return None
+    a, b, expected = _guided(similarity, xy, points, H, photo.features.size)
+    if len(a) >= 8:
+        refined = cv2.findHomography(xy[b].astype(np.float64), points[a].astype(np.float64), 0)[0]
+        if refined is not None and np.isfinite(refined).all():
+            again = _guided(similarity, xy, points, refined, photo.features.size)
+            if len(again[0]) >= len(a):
+                H, (a, b, expected) = refined, again
+    mean = float(similarity[a, b].mean()) if len(a) else 0.0
+    return Geometry(H, a, b, matches, len(inliers), mean, expected)
+
+
+def _guided(
+    similarity: FloatArray, xy: FloatArray, points: FloatArray, H: NDArray[np.float64], size: tuple[int, int]
+) -> tuple[Array, Array, int]:
+    projected = project(H, xy)
+    inside = ((projected >= 0) & (projected < np.array(size))).all(1)
+    distance = ((points[:, None] - projected[None].astype(np.float32)) ** 2).sum(2)
+    near = np.where(distance < INLIER_PIXELS**2, similarity, np.float32(-2))
+    column = near.argmax(1)
+    best = near[np.arange(len(near)), column]
+    mutual = (near.argmax(0)[column] == np.arange(len(near))) & (best > 0.35)
+    rows = np.flatnonzero(mutual)
+    return rows, column[rows], int(inside.sum())
+
+
+def project(H: NDArray[np.float64], xy: Array) -> NDArray[np.float64]:
+    """(N, 2) points under H; points at infinity become very large."""
+    homogeneous = np.c_[xy, np.ones(len(xy))] @ H.T
+    depth = homogeneous[:, 2]
+    depth = np.where(np.abs(depth) < 1e-9, 1e-9, depth)
+    return np.asarray(homogeneous[:, :2] / depth[:, None])
+
+
+def quad_is_sane(H_picture_to_photo: NDArray[np.float64], picture_size: tuple[int, int], photo_size: tuple[int, int]) -> bool:
+    """Whether the outline is one that a camera can see: same orientation, convex, in front of the camera,
+    between 0.3 % and 4,000 % of the photo's area, opposite sides within a factor 6."""
+    width, height = picture_size
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+    depth = np.c_[corners, np.ones(4)] @ H_picture_to_photo[2]
+    if not ((depth > 0).all() or (depth < 0).all()):
+        return False
+    quad = project(H_picture_to_photo, corners)
+    edges = np.roll(quad, -1, axis=0) - quad
+    turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
+    if not (turns > 0).all():
+        return False
+    area = cv2.contourArea(quad.astype(np.float32)) / (photo_size[0] * photo_size[1])
+    sides = np.linalg.norm(edges, axis=1)
+    balance = max(sides[0] / sides[2], sides[2] / sides[0], sides[1] / sides[3], sides[3] / sides[1])
+    return bool(0.003 < area < 40 and balance < 6)

@@ -1,0 +1,511 @@
+"""The front door: add pictures to a gallery on disk, recognise photographs of them.
+
+    with Recognizer.open(Path("data")) as recognizer:
+        recognizer.add_channel("posters")
+        recognizer.add("posters", "metropolis", Path("metropolis.jpg").read_bytes())
+        found = recognizer.recognise(Path("photo.jpg").read_bytes(), ["posters"])
+        if found.answer:
+            print(found.answer.picture.identifier, found.answer.match_ratio)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from engine import geometry, store, votes
+from engine.calibration import load_calibration
+from engine.catalogue import Catalogue, Channel, Picture, StoredFeatures
+from engine.config import EngineSettings
+from engine.errors import DataFolderLocked, InvalidValue, ModelMismatch, TooFewFeatures
+from engine.gallery import Gallery, Shortlist
+from engine.global_index import quantise
+from engine.image import decode, encode_jpeg, trim_margins
+from engine.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, resize_long_side
+from engine.local_features import LocalFeatures, describe_photo, describe_picture, pack_features
+from engine.lock import FolderLock
+from engine.matching import prepare_photo, project
+from engine.quality import level_of, quality
+from engine.records import to_bytes, unpack
+from engine.runtime import PatchModel, RuntimeSettings
+from engine.values import Array, ColorImage, FloatArray, resize_matrix
+from engine.verification import Candidate, Verified, look, verify_all
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9@_.]{3,50}")
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
+METADATA_BYTES = 2_000_000
+RENDITION_SIDE = 640
+LOOKED_AT = 4
+"""Verified candidates whose structure and colour are compared: what is further behind does not answer."""
+_FEATURE_VERSION = 1
+"""Part of the fingerprint: raise it when stored features change their meaning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A verified candidate. match_ratio: calibrated probability in percent, 0-100; quad: (4, 2) float32,
+    the picture's corners (without its plain margins) in pixels of the full, upright photo, clockwise
+    from its top left; figures: of each check; points: (M, 2, 2) float32, inliers as (photo pixel, picture
+    pixel at the kept size); accepted: the ratio reaches the picture's threshold or the default."""
+
+    picture: Picture
+    match_ratio: float
+    quad: FloatArray
+    inliers: int
+    accepted: bool
+    figures: dict[str, float]
+    points: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognition:
+    """answer: None where nothing matched or look-alikes cannot be told apart; results: verified candidates,
+    best first; timings_ms: by stage, in order; photo_size: width and height, upright."""
+
+    answer: Match | None
+    results: tuple[Match, ...]
+    timings_ms: dict[str, float]
+    photo_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PhotoSearch:
+    """A described photo and its ranked candidates, before verification. image: RGB at the working size."""
+
+    image: ColorImage
+    size: tuple[int, int]
+    features: LocalFeatures
+    shortlist: Shortlist
+    slots: Array
+    scores: FloatArray
+
+
+class Recognizer:
+    """A gallery on disk and the model that reads pictures. Safe for use by many threads."""
+
+    def __init__(self, folder: Path, settings: EngineSettings, lock: FolderLock | None) -> None:
+        """Use `Recognizer.open`."""
+        cv2.setNumThreads(1)  # one request, one core in OpenCV: its own pool fights the server's threads
+        self.folder, self.settings, self._lock = folder, settings, lock
+        self.model = PatchModel(
+            RuntimeSettings(model=settings.model, threads=settings.threads, providers=settings.providers)
+        )
+        self.calibration = load_calibration(settings.calibration)
+        self.default_threshold = (
+            self.calibration.threshold if settings.default_threshold is None else settings.default_threshold
+        )
+        self.catalogue = Catalogue(folder)
+        self.gallery = Gallery(self.catalogue, self.model.vocabulary, settings)
+        self._pool = ThreadPoolExecutor(max(2, settings.threads), thread_name_prefix="recognise")
+        self._pictures: OrderedDict[int, ColorImage] = OrderedDict()
+        self._pictures_lock = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path, settings: EngineSettings | None = None, *, hold: bool = True) -> Recognizer:
+        """Opens or makes the gallery in `folder`. With `hold` this process becomes the one that saves and
+        merges indexes; raises DataFolderLocked where another is, ModelMismatch where the gallery was
+        filled by another model."""
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(folder) if hold else None
+        try:
+            recognizer = cls(folder, settings or EngineSettings(), lock)
+            recognizer.check_fingerprint()
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        store.load(recognizer.gallery, folder)
+        recognizer.gallery.refresh()
+        return recognizer
+
+    @classmethod
+    def open_shared(cls, folder: Path, settings: EngineSettings | None = None) -> Recognizer:
+        """As holder where there is none, else beside it."""
+        try:
+            return cls.open(folder, settings)
+        except DataFolderLocked:
+            return cls.open(folder, settings, hold=False)
+
+    def __enter__(self) -> Recognizer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Saves the indexes (holder only) and releases the folder."""
+        if self._lock is not None:
+            self.checkpoint()
+        self.gallery.close()
+        self._pool.shutdown()
+        self.catalogue.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def checkpoint(self) -> None:
+        """Saves the indexes, so that the next start need not replay the log; the holder's to do."""
+        self.gallery.refresh()
+        if self._lock is not None:
+            store.save(self.gallery, self.folder)
+
+    def warm_up(self) -> None:
+        """Compiles the kernels and runs the network once, so that no user's request has to."""
+        rng = np.random.default_rng(0)
+        blocks = rng.integers(0, 255, (60, 45, 3), np.uint8)
+        image = cv2.resize(blocks, (480, 640), interpolation=cv2.INTER_NEAREST)
+        features = describe_photo(image, self.model)
+        rows = pack_features(describe_picture(image, self.model), self.model)
+        record = np.zeros((1, geometry.KEYPOINTS, 2), np.uint64)
+        record[0, : len(rows)] = rows
+        slots, counts = np.zeros(1, np.int64), np.array([len(rows)], np.int32)
+        geometry.rank(self._photo_index(features), record, record[:0], slots, counts)
+        vocabulary = self.model.vocabulary
+        words = vocabulary.nearest_words(features.descriptors, half_bits=7, count=5)
+        votes.warm_up(record, counts, words, vocabulary.signatures(features.descriptors))
+        candidate = Candidate(0, 0, 1.0, rows, (360, 480))
+        verify_all(prepare_photo(features, self.model.vocabulary), [candidate])
+
+    def check_fingerprint(self) -> None:
+        """Raises ModelMismatch; a gallery without a fingerprint takes this one."""
+        stored = self.catalogue.read_meta("fingerprint")
+        if stored is None:
+            self.catalogue.write_meta("fingerprint", self.fingerprint)
+        elif stored != self.fingerprint:
+            raise ModelMismatch(stored, self.fingerprint)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the model and of what decides the meaning of stored features."""
+        facts = (_FEATURE_VERSION, PICTURE_DETECTOR)
+        return f"{self.model.fingerprint}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:8]}"
+
+    # The gallery
+
+    def add_channel(self, name: str) -> Channel:
+        """Raises InvalidValue, ChannelExists."""
+        if not CHANNEL_NAME.fullmatch(name):
+            raise InvalidValue("channel", "1 to 64 of A-Z a-z 0-9 @ _ . -")
+        return self.catalogue.add_channel(name)
+
+    def add(
+        self,
+        channel: str,
+        identifier: str,
+        image: bytes,
+        *,
+        metadata: str = "",
+        threshold: float | None = None,
+        active: bool = True,
+        facts: dict[str, Any] | None = None,
+    ) -> Picture:
+        """Adds a picture; durable and findable when this returns.
+
+        Raises InvalidValue, ChannelNotFound, IdentifierTaken, QuotaExceeded, StorageFull, and the
+        ImageErrors, TooFewFeatures among them.
+        """
+        check_values(identifier=identifier, metadata=metadata, threshold=threshold)
+        self.catalogue.check_room(channel, identifier)
+        stored, level, size, count = self.describe(image)
+        picture = self.catalogue.add_picture(
+            channel,
+            identifier,
+            stored,
+            level=level,
+            size=size,
+            keypoints=count,
+            metadata=metadata,
+            threshold=threshold,
+            active=active,
+            facts=facts,
+        )
+        self.gallery.refresh()
+        return picture
+
+    def describe(self, image: bytes) -> tuple[StoredFeatures, int, tuple[int, int], int]:
+        """What is stored of a picture, its level, its size without plain margins, its keypoints' number.
+        Raises the ImageErrors."""
+        decoded, full = decode(image, long_side=RENDITION_SIDE, limits=self.settings.limits)
+        left, top, right, bottom = trim_margins(decoded)
+        trimmed = np.ascontiguousarray(decoded[top:bottom, left:right])
+        factor = full[0] / decoded.shape[1]
+        size = (max(1, round(trimmed.shape[1] * factor)), max(1, round(trimmed.shape[0] * factor)))
+        features = describe_picture(trimmed, self.model)
+        if len(features.keypoints) < self.settings.min_keypoints:
+            raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
+        rows = pack_features(features, self.model)
+        vocabulary = self.model.vocabulary
+        value = quality(features.keypoints, vocabulary.words(features.descriptors), features.size)
+        kept = resize_long_side(trimmed, RENDITION_SIDE) if max(trimmed.shape[:2]) > RENDITION_SIDE else trimmed
+        stored = StoredFeatures(
+            keypoints=to_bytes(rows),
+            vector=quantise(vocabulary.global_descriptor(features.descriptors)).tobytes(),
+            jpeg=encode_jpeg(kept) if self.settings.keep_pictures else None,
+        )
+        return stored, level_of(value), size, len(rows)
+
+    def remove(self, channel: str, identifier: str) -> bool:
+        """Whether there was one. It is never an answer again. Raises ChannelNotFound."""
+        removed = self.catalogue.remove_picture(channel, identifier)
+        self.gallery.refresh()
+        return removed
+
+    def update(self, channel: str, identifier: str, **changes: Any) -> Picture:
+        """Changes metadata, threshold, active, facts or identifier. Raises InvalidValue, ChannelNotFound,
+        PictureNotFound, IdentifierTaken."""
+        check_values(
+            identifier=changes.get("identifier"),
+            metadata=changes.get("metadata", ""),
+            threshold=changes.get("threshold"),
+        )
+        picture = self.catalogue.update_picture(channel, identifier, **changes)
+        self.gallery.refresh()
+        return picture
+
+    def get(self, channel: str, identifier: str) -> Picture:
+        """Raises ChannelNotFound, PictureNotFound."""
+        return self.catalogue.picture(channel, identifier)
+
+    def list(self, channel: str, *, offset: int = 0, limit: int = 100) -> list[Picture]:
+        """By identifier. Raises ChannelNotFound."""
+        return self.catalogue.pictures(channel, offset=offset, limit=limit)
+
+    def info(self) -> dict[str, Any]:
+        """Counts, sizes and states, for people and for metrics."""
+        self.gallery.refresh()
+        disk = sum(f.stat().st_size for f in self.folder.rglob("*") if f.is_file())
+        segments = {n: [s.pictures for s in shard.segments] for n, shard in self.gallery.shards.items()}
+        return {
+            "channels": self.catalogue.counts(),
+            "pictures": int(sum(self.gallery.sizes.values())),
+            "model": self.fingerprint,
+            "default_threshold": self.default_threshold,
+            "memory_bytes": self.gallery.memory(),
+            "disk_bytes": disk,
+            "segments": segments,
+            "tail": {n: len(shard.tail) for n, shard in self.gallery.shards.items()},
+            "log_position": self.gallery.seq,
+            "holder": self._lock is not None,
+        }
+
+    # Recognition
+
+    def recognise(self, photo: bytes, channels: Sequence[str], *, k: int = 1) -> Recognition:
+        """Which picture of the channels the photo shows.
+
+        Raises ChannelNotFound and the ImageErrors; TooFewFeatures for a photo without structure.
+        """
+        clock = Clock()
+        numbers = [self.catalogue.channel(name).id for name in dict.fromkeys(channels)]
+        self.gallery.refresh()
+        with clock.stage("decode"):
+            decoded, full = decode(photo, long_side=PHOTO_DETECTOR.long_side, limits=self.settings.limits)
+            image = resize_long_side(decoded, PHOTO_DETECTOR.long_side)
+        with clock.stage("describe"):
+            features = describe_photo(image, self.model)
+        if len(features.keypoints) < self.settings.min_keypoints:
+            raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
+        search = self.rank(image, full, features, numbers, clock=clock)
+        ranked = self._verify(search, clock)
+        if self.settings.second_look and not any(m[1] >= self.default_threshold for m in ranked[:1]):
+            known = set(search.slots[: self.settings.verified].tolist())
+            wider = self.rank(image, full, features, numbers, windows=True, clock=clock)
+            if set(wider.slots[: self.settings.verified].tolist()) - known:
+                ranked = self._verify(wider, clock)
+        with clock.stage("answer"):
+            results = self._matches(ranked[: max(k, 1)], search)
+        accepted = results[0] if results and results[0].accepted else None
+        return Recognition(
+            answer=accepted, results=tuple(results[:k]), timings_ms=clock.milliseconds, photo_size=full
+        )
+
+    def rank(
+        self,
+        image: ColorImage,
+        size: tuple[int, int],
+        features: LocalFeatures,
+        channels: Sequence[int],
+        *,
+        windows: bool = False,
+        everything: bool = False,
+        clock: Clock | None = None,
+    ) -> PhotoSearch:
+        """Shortlist and ranking by geometry. windows: the global descriptor is also taken in windows of the
+        photo, and both lists are read deeper; everything: all pictures are ranked (a ceiling to compare
+        with)."""
+        clock = clock or Clock()
+        settings, gallery, table = self.settings, self.gallery, self.gallery.table
+        with clock.stage("shortlist"):
+            signatures = self.model.vocabulary.signatures(features.descriptors)
+            deeper = 2 if windows else 1
+            queries = self._queries(features, windows=windows)
+            shortlist = gallery.shortlist(
+                channels,
+                features.descriptors,
+                signatures,
+                queries,
+                votes_depth=deeper * settings.votes_depth,
+                global_depth=deeper * settings.global_depth,
+                pool=self._pool if settings.threads > 1 else None,
+            )
+            slots = shortlist.union()
+            if everything:
+                count = table.count
+                slots = np.flatnonzero(np.isin(table.channels[:count], list(channels)) & (table.visible[:count] == 1))
+        with clock.stage("rank"):
+            index = self._photo_index(features)
+            halves = np.array_split(slots, 2) if settings.threads > 1 and len(slots) > 100 else [slots]
+            work = [(index, table.base, table.grown, half, table.keypoints) for half in halves]
+            other = self._pool.submit(geometry.rank, *work[1]) if len(work) > 1 else None
+            scores = geometry.rank(*work[0])
+            if other is not None:
+                scores = np.concatenate([scores, other.result()])
+            order = np.lexsort((slots, -scores))
+        return PhotoSearch(image, size, features, shortlist, slots[order], scores[order])
+
+    def _photo_index(self, features: LocalFeatures) -> geometry.PhotoIndex:
+        points, vocabulary = features.keypoints, self.model.vocabulary
+        signatures = vocabulary.signatures(features.descriptors)
+        return geometry.index_photo(
+            points.xy, points.scale, points.angle, features.descriptors, signatures, vocabulary
+        )
+
+    def _queries(self, features: LocalFeatures, *, windows: bool) -> FloatArray:
+        """(Q, G): the photo's global descriptor; with `windows` those of nine windows of 0.6 of its sides."""
+        vocabulary = self.model.vocabulary
+        queries = [vocabulary.global_descriptor(features.descriptors)]
+        if windows:
+            width, height = features.size
+            for x in (0, 0.2, 0.4):
+                for y in (0, 0.2, 0.4):
+                    at = features.keypoints.xy / [width, height] - [x, y]
+                    inside = ((at >= 0) & (at <= 0.6)).all(1)
+                    if inside.sum() >= self.settings.min_keypoints:
+                        queries.append(vocabulary.global_descriptor(features.descriptors[inside]))
+        return np.stack(queries)
+
+    def candidates(self, search: PhotoSearch, count: int) -> list[Candidate]:
+        """The best `count` of a ranking, ready to verify."""
+        table = self.gallery.table
+        slots = [int(s) for s in search.slots[:count]]
+        known = self.catalogue.pictures_by_id([int(table.picture_ids[s]) for s in slots])
+        result = []
+        for slot, score in zip(slots, search.scores, strict=False):
+            picture = known.get(int(table.picture_ids[slot]))
+            if picture is not None and score > 0:
+                factor = PICTURE_DETECTOR.long_side / max(picture.width, picture.height)
+                size = (round(picture.width * factor), round(picture.height * factor))
+                result.append(Candidate(slot, picture.id, float(score), table.records(slot), size))
+        return result
+
+    def verify(self, search: PhotoSearch, *, clock: Clock | None = None) -> list[Verified]:
+        """The best candidates with their figures, most inliers first."""
+        clock = clock or Clock()
+        pool = self._pool if self.settings.threads > 1 else None
+        with clock.stage("verify"):
+            side = prepare_photo(search.features, self.model.vocabulary)
+            found = verify_all(side, self.candidates(search, self.settings.verified), pool=pool)
+        with clock.stage("look"):
+            width = search.features.size[0]
+            seen = [look(v, search.image, width, self._kept_picture) for v in found[:LOOKED_AT]]
+        return seen
+
+    def _verify(self, search: PhotoSearch, clock: Clock) -> list[tuple[Verified, float]]:
+        """Verified candidates with their match ratios, best first."""
+        found = self.verify(search, clock=clock)
+        logits = [self.calibration.pair_logit(v.figures) for v in found]
+        order = sorted(range(len(found)), key=lambda i: -logits[i])
+        ratios = []
+        for place, i in enumerate(order):
+            others = [logits[j] for j in order if j != i and not self._same_picture(found[i], found[j])]
+            ratios.append((found[i], self.calibration.match_ratio(logits[i], max(others, default=-10.0)), place))
+        return [(v, r) for v, r, _ in sorted(ratios, key=lambda t: (-t[1], t[2]))]
+
+    def _same_picture(self, a: Verified, b: Verified) -> bool:
+        """Whether two stored pictures are the same one, added twice or in two channels: most keypoints of
+        both are equal to the bit, or nearly so, at the same places."""
+        if len(a.candidate.rows) != len(b.candidate.rows):
+            return False
+        return bool(np.mean(np.isin(a.candidate.rows[:, 0], b.candidate.rows[:, 0])) > 0.8)
+
+    def _matches(self, ranked: Sequence[tuple[Verified, float]], search: PhotoSearch) -> Sequence[Match]:
+        pictures = self.catalogue.pictures_by_id([v.candidate.picture_id for v, _ in ranked])
+        to_full = resize_matrix(search.features.size, search.size)
+        matches = []
+        for verified, ratio in ranked:
+            picture = pictures.get(verified.candidate.picture_id)
+            if picture is None:  # removed while this photo was being recognised
+                continue
+            width, height = verified.candidate.size
+            H = to_full @ verified.geometry.H_picture_to_photo
+            corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
+            threshold = self.default_threshold if picture.threshold is None else picture.threshold
+            seen = search.features.keypoints.xy[verified.geometry.photo_rows]
+            stored = unpack(verified.candidate.rows)[0][verified.geometry.picture_rows]
+            matches.append(
+                Match(
+                    picture=picture,
+                    match_ratio=round(ratio, 2),
+                    quad=project(H, corners).astype(np.float32),
+                    inliers=len(seen),
+                    accepted=ratio >= threshold,
+                    figures=verified.figures,
+                    points=np.stack([project(to_full, seen), stored], 1).astype(np.float32),
+                )
+            )
+        return matches
+
+    def _kept_picture(self, picture_id: int) -> ColorImage | None:
+        """The normalised picture, from a small cache or the catalogue."""
+        with self._pictures_lock:
+            if picture_id in self._pictures:
+                self._pictures.move_to_end(picture_id)
+                return self._pictures[picture_id]
+        jpeg = self.catalogue.rendition(picture_id)
+        if jpeg is None:
+            return None
+        picture = decode(jpeg, long_side=320)[0]
+        with self._pictures_lock:
+            self._pictures[picture_id] = picture
+            if len(self._pictures) > 64:
+                self._pictures.popitem(last=False)
+        return picture
+
+
+def check_values(*, identifier: str | None, metadata: str, threshold: float | None) -> None:
+    """Raises InvalidValue."""
+    if identifier is not None and not IDENTIFIER.fullmatch(identifier):
+        raise InvalidValue("identifier", "3 to 50 of A-Z a-z 0-9 @ _ .")
+    if len(metadata.encode(errors="surrogatepass")) > METADATA_BYTES:
+        raise InvalidValue("metadata", f"at most {METADATA_BYTES} bytes")
+    if threshold is not None and not 0 <= threshold <= 100:
+        raise InvalidValue("threshold", "a number from 0 to 100")
+
+
+class Clock:
+    """Milliseconds by stage; a stage that runs twice adds up."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = 1e3 * (time.perf_counter() - started)
+            self.milliseconds[name] = round(self.milliseconds.get(name, 0.0) + spent, 3)

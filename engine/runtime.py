@@ -1,0 +1,73 @@
+"""The shipped model: an ONNX patch network, its card and its vocabulary, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from engine.errors import ModelError
+from engine.values import ByteArray, FloatArray
+from engine.vocabulary import Vocabulary, load_vocabulary
+
+DEFAULT_MODEL = Path(__file__).resolve().parent.parent / "models"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeSettings:
+    """model: folder with card.json; threads: of one inference; providers: ONNX Runtime's execution
+    providers, tried in order."""
+
+    model: Path = DEFAULT_MODEL
+    threads: int = 1
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+
+
+class PatchModel:
+    """Patches to descriptors. Safe for use by many threads."""
+
+    def __init__(self, settings: RuntimeSettings | None = None) -> None:
+        settings = settings or RuntimeSettings()
+        self.card = read_card(settings.model / "card.json")
+        network = settings.model / str(self.card["network"])
+        vocabulary = settings.model / str(self.card["vocabulary"])
+        self.vocabulary: Vocabulary = load_vocabulary(vocabulary)
+        self.dimension = int(self.card["dimension"])
+        self._session = open_session(network, threads=settings.threads, providers=settings.providers)
+        self._input = self._session.get_inputs()[0].name
+        digest = hashlib.sha256(network.read_bytes() + vocabulary.read_bytes())
+        self.fingerprint = f"{self.card['name']}-{digest.hexdigest()[:12]}"
+
+    def describe(self, patches: ByteArray) -> FloatArray:
+        """(N, D) float32 unit vectors of (N, 32, 32) uint8 patches; N may be 0."""
+        if not len(patches):
+            return np.zeros((0, self.dimension), np.float32)
+        return self._session.run(None, {self._input: patches})[0]  # type: ignore[no-any-return]
+
+
+def open_session(path: Path, *, threads: int, providers: tuple[str, ...]) -> Any:
+    """An ONNX Runtime session. Raises ModelError."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+    except Exception as error:  # ONNX Runtime's errors share no parent but Exception
+        raise ModelError(f"{path} cannot be run: {error}") from error
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """card.json. Raises ModelError where it is missing or lacks a field."""
+    try:
+        card = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {error}") from error
+    missing = {"name", "network", "vocabulary", "dimension", "input"} - set(card)
+    if missing:
+        raise ModelError(f"{path} lacks {', '.join(sorted(missing))}")
+    return dict(card)

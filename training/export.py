@@ -1,0 +1,100 @@
+"""From a checkpoint to what `models/` holds: the ONNX network, the vocabulary and the card."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.image import to_gray, trim_margins
+from engine.keypoints import PICTURE_DETECTOR, detect, extract_patches, resize_long_side
+from engine.runtime import open_session
+from engine.values import ByteArray, FloatArray
+from engine.vocabulary import save_vocabulary
+from training.fit import fit_vocabulary
+from training.network import PatchNetwork
+from training.pairs import read_rgb
+
+OPSET = 17
+PARITY = 1e-4
+"""Largest difference to PyTorch that an export may show."""
+
+
+def load_checkpoint(path: Path) -> tuple[PatchNetwork, dict[str, Any]]:
+    """The network in evaluation mode, and the checkpoint's facts."""
+    state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    network = PatchNetwork(widths=tuple(state["settings"]["widths"]), dimension=state["settings"]["dimension"])
+    network.load_state_dict(state["weights"])
+    return network.eval(), state
+
+
+def export_network(network: PatchNetwork, path: Path) -> float:
+    """Writes the ONNX file (batch size free); gives the largest difference to PyTorch on random patches."""
+    patches = torch.randint(0, 256, (16, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the TorchScript exporter needs no further package, and says it is old
+        torch.onnx.export(
+            network,
+            (patches,),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["patches"],
+            output_names=["descriptors"],
+            dynamic_axes={"patches": {0: "N"}, "descriptors": {0: "N"}},
+        )
+    session = open_session(path, threads=1, providers=("CPUExecutionProvider",))
+    with torch.no_grad():
+        expected = network(patches).numpy()
+    difference = float(np.abs(session.run(None, {"patches": patches.numpy()})[0] - expected).max())
+    if difference > PARITY:
+        raise RuntimeError(f"the exported network differs from PyTorch by {difference}")
+    return difference
+
+
+def picture_patches(path: Path) -> ByteArray | None:
+    """The patches of one picture as the gallery would take them."""
+    picture = read_rgb(path)
+    if picture is None:
+        return None
+    left, top, right, bottom = trim_margins(picture)
+    gray = resize_long_side(to_gray(picture[top:bottom, left:right]), PICTURE_DETECTOR.long_side)
+    return extract_patches(gray, detect(gray, PICTURE_DETECTOR))
+
+
+def export(
+    checkpoint: Path, pictures: list[Path], out: Path, *, name: str, card: dict[str, Any], global_dimension: int = 512
+) -> dict[str, Any]:
+    """Writes patch.onnx, vocabulary.npz and card.json into `out`; words and PCA are fitted on `pictures`."""
+    out.mkdir(parents=True, exist_ok=True)
+    network, state = load_checkpoint(checkpoint)
+    parity = export_network(network, out / "patch.onnx")
+    session = open_session(out / "patch.onnx", threads=2, providers=("CPUExecutionProvider",))
+    described: list[FloatArray] = []
+    for path in pictures:
+        patches = picture_patches(path)
+        if patches is not None and len(patches):
+            described.append(session.run(None, {"patches": patches})[0])
+    vocabulary = fit_vocabulary(described, dimension=min(global_dimension, len(described)))
+    save_vocabulary(out / "vocabulary.npz", vocabulary)
+    facts = {
+        "name": name,
+        "network": "patch.onnx",
+        "vocabulary": "vocabulary.npz",
+        "dimension": network.dimension,
+        "input": {"name": "patches", "shape": ["N", 32, 32], "type": "uint8", "normalisation": "inside the network"},
+        "architecture": f"PatchNetwork, channels {'-'.join(map(str, network.widths))}",
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "opset": OPSET,
+        "parity_to_pytorch": parity,
+        "global_dimension": vocabulary.global_dimension,
+        "vlad_words": len(vocabulary.vlad_centroids),
+        "training": {"steps": state["step"], "seconds": round(state["seconds"]), "settings": state["settings"]},
+        **card,
+    }
+    (out / "card.json").write_text(json.dumps(facts, indent=2) + "\n")
+    return facts
