@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
-import multipart
+import multipart  # type: ignore[import-untyped]
 from litestar.types import Receive
 
 from api.errors import BodyTooLarge, Busy, MalformedBody
@@ -40,8 +40,8 @@ class FormRules:
 
 @dataclass(kw_only=True)
 class Form:
-    """values: text by field; unreadable: fields whose value is UNREADABLE; too_long: fields cut because they exceed their limit; file: None when no part
-    had its name; file_too_large: the file was thrown away."""
+    """values: text by field; unreadable: fields whose value is UNREADABLE; too_long: fields above their
+    limit; file: None when no part had its name; file_too_large: the file was thrown away."""
 
     values: dict[str, str] = field(default_factory=dict, repr=False)
     unreadable: set[str] = field(default_factory=set)
@@ -77,7 +77,8 @@ class BodyReader:
             async with asyncio.timeout(self._rules.timeout_seconds):
                 return await self._read(receive, content_type)
         except TimeoutError as error:
-            raise MalformedBody(f"it did not arrive within {self._rules.timeout_seconds:g} s") from error
+            reason = f"it did not arrive within {self._rules.timeout_seconds:g} s"
+            raise MalformedBody(reason, close=True) from error
 
     async def _read(self, receive: Receive, content_type: str) -> Form:
         chunks = self._chunks(receive)
@@ -204,12 +205,13 @@ def _decoded(data: bytes) -> str | None:
 
 
 def _urlencoded(body: bytes) -> list[tuple[str, str | None]]:
-    """Pairs of a form; percent signs are decoded to bytes first, so that odd ones do not hide."""
+    """Pairs of a form; bytes that are not UTF-8, percent-encoded or not, make their value unreadable."""
+    text = body.decode("utf-8", "surrogateescape")
     try:
-        pairs = urllib.parse.parse_qsl(body, keep_blank_values=True, max_num_fields=1_000)
+        pairs = urllib.parse.parse_qsl(text, keep_blank_values=True, max_num_fields=1_000, errors="surrogateescape")
     except ValueError as error:
-        raise MalformedBody(f"form: {error}") from error
-    return [(name.decode("utf-8", "replace"), _decoded(value)) for name, value in pairs]
+        raise MalformedBody("form: more than 1000 fields") from error
+    return [(name, _decoded(value.encode("utf-8", "surrogateescape"))) for name, value in pairs]
 
 
 def _json(body: bytes) -> list[tuple[str, str | None]]:

@@ -72,7 +72,10 @@ class Door:
         common = {"deadline_seconds": settings.deadline_seconds, "retry_after_seconds": settings.retry_after_seconds}
         self.engine = Lane("engine", workers=settings.engine_workers, queue=settings.engine_queue, **common)  # type: ignore[arg-type]
         self.catalogue = Lane(
-            "catalogue", workers=settings.catalogue_workers, queue=settings.catalogue_queue, **common  # type: ignore[arg-type]
+            "catalogue",
+            workers=settings.catalogue_workers,
+            queue=settings.catalogue_queue,
+            **common,  # type: ignore[arg-type]
         )
 
     @property

@@ -39,8 +39,10 @@ class ForeignChannel(ServiceError):
 
 
 class NotMultipart(ServiceError):
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    """`close`: as in MalformedBody."""
+
+    def __init__(self, reason: str, *, close: bool = False) -> None:
+        self.reason, self.close = reason, close
         super().__init__(f"send multipart/form-data with the file in the part `image`: {reason}")
 
 

@@ -15,6 +15,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from api.door import Door
 
@@ -26,16 +27,20 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "obverse_requests", "Answered requests", ["method", "code"], registry=self.registry
-        )
+        self.requests = Counter("obverse_requests", "Answered requests", ["method", "code"], registry=self.registry)
         self.request_seconds = Histogram(
-            "obverse_request_seconds", "Time of a request, body included", ["method"],
-            buckets=_SECONDS, registry=self.registry,
+            "obverse_request_seconds",
+            "Time of a request, body included",
+            ["method"],
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self.stage_seconds = Histogram(
-            "obverse_stage_seconds", "Time of a stage of recognition", ["stage"],
-            buckets=_SECONDS, registry=self.registry,
+            "obverse_stage_seconds",
+            "Time of a stage of recognition",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self.in_flight = Gauge("obverse_requests_in_flight", "Requests being answered", registry=self.registry)
         ProcessCollector(registry=self.registry)
@@ -56,7 +61,7 @@ class Sized(Protocol):
     def info(self) -> Mapping[str, object]: ...
 
 
-class GallerySizes:
+class GallerySizes(Collector):
     """Asks the gallery when scraped, so that nothing has to be kept up to date."""
 
     def __init__(self, gallery: Sized) -> None:
@@ -70,7 +75,7 @@ class GallerySizes:
         yield family
 
 
-class DoorNumbers:
+class DoorNumbers(Collector):
     """Places taken in each lane, and requests that were turned away."""
 
     def __init__(self, door: Door) -> None:

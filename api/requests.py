@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from litestar import Request
+from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,13 +36,12 @@ class RequestFrame(ASGIMiddleware):
     Only the path is logged, never the query: some clients put keys there.
     """
 
+    scopes = (ScopeType.HTTP,)
+
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        if scope["type"] != "http":
-            await next_app(scope, receive, send)
-            return
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         number = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
         facts: dict[str, Any] = {"id": number, "method": "", "code": None, "status": None, "received": 0}
@@ -49,7 +49,8 @@ class RequestFrame(ASGIMiddleware):
 
         async def counting_receive() -> Any:
             message = await receive()
-            facts["received"] += len(message.get("body", b""))
+            if message["type"] == "http.request":
+                facts["received"] += len(message["body"])
             return message
 
         async def marking_send(message: Message) -> None:

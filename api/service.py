@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import datetime as dt
-import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,15 +17,13 @@ from api.accounts.store import Accounts, User
 from api.door import Door
 from api.errors import Busy, ForeignChannel, WrongCredentials
 from api.limits import MemoryShare, RateLimiter
+from api.metrics import DoorNumbers, GallerySizes, Metrics
 from api.settings import Settings
 from api.stats.store import CountStore, DayCount, Question
 from api.stats.writer import CountWriter
 from engine.catalogue import Catalogue, Channel, Picture
 from engine.errors import ChannelExists, ChannelNotFound, InvalidValue, PictureNotFound, QuotaExceeded
-from engine.recognizer import Recognition, Recognizer
-
-IDENTIFIER_RULE = re.compile(r"[A-Za-z0-9@_.]{3,50}")
-CHANNEL_RULE = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
+from engine.recognizer import CHANNEL_NAME, IDENTIFIER, Recognition, Recognizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +38,31 @@ class NewPicture:
 
 def check_identifier(identifier: str | None) -> str:
     """Raises InvalidValue."""
-    if identifier is None or not IDENTIFIER_RULE.fullmatch(identifier):
+    if identifier is None or not IDENTIFIER.fullmatch(identifier):
         raise InvalidValue("identifier", "3 to 50 of A-Z a-z 0-9 @ _ .")
     return identifier
 
 
 class Service:
-    """One data folder's rules. Safe for use by many threads; coroutines belong to the server's event loop."""
+    """One data folder's rules. Safe for use by many threads; coroutines belong to the server's event loop.
 
-    def __init__(self, settings: Settings, recognizer: Recognizer) -> None:
+    ready: whether requests can be answered; stuck: calls hung when the server stopped.
+    """
+
+    def __init__(self, settings: Settings, recognizer: Recognizer, *, token: str = "") -> None:
         self.settings, self.recognizer = settings, recognizer
+        self.token = token or secrets.token_hex(32)
+        self.ready = False
+        self.stuck = False
         self.accounts = Accounts(recognizer.catalogue.database)
         self.counts = CountStore(recognizer.catalogue.folder)
         self.writer = CountWriter(self.counts, time_zone=settings.time_zone)
         self.door = Door(settings)
         self.rates = RateLimiter(settings.rate_limit_per_minute)
         self.memory = MemoryShare(settings.max_buffered_bytes)
+        self.metrics = Metrics()
+        self.metrics.registry.register(GallerySizes(recognizer))
+        self.metrics.registry.register(DoorNumbers(self.door))
 
     @property
     def catalogue(self) -> Catalogue:
@@ -91,7 +98,7 @@ class Service:
 
     def any_channel(self, name: str | None) -> Channel:
         """A channel whoever owns it. Raises ChannelNotFound."""
-        if name is None or not CHANNEL_RULE.fullmatch(name):
+        if name is None or not CHANNEL_NAME.fullmatch(name):
             raise ChannelNotFound((name or "")[:64])
         return self.catalogue.channel(name)
 
@@ -121,7 +128,7 @@ class Service:
         try:
             return self.own_channel(user, name).name
         except ChannelNotFound:
-            if not self.settings.auto_create_channel or name is None or not CHANNEL_RULE.fullmatch(name):
+            if not self.settings.auto_create_channel or name is None or not CHANNEL_NAME.fullmatch(name):
                 raise
             return name
 
@@ -131,9 +138,7 @@ class Service:
 
     def _add(self, user: User, new: NewPicture, image: bytes) -> Picture:
         self._ensure_channel(user, new.channel)
-        return self.recognizer.add(
-            new.channel, new.identifier, image, metadata=new.metadata, threshold=new.threshold
-        )
+        return self.recognizer.add(new.channel, new.identifier, image, metadata=new.metadata, threshold=new.threshold)
 
     def _ensure_channel(self, user: User, name: str) -> None:
         """The channel may have changed hands, or gone, while the request waited."""
@@ -153,7 +158,7 @@ class Service:
 
     def picture(self, channel: Channel, identifier: str | None) -> Picture:
         """Raises PictureNotFound, for a malformed identifier as well."""
-        if identifier is None or not IDENTIFIER_RULE.fullmatch(identifier):
+        if identifier is None or not IDENTIFIER.fullmatch(identifier):
             raise PictureNotFound(channel.name, (identifier or "")[:50])
         return self.catalogue.picture(channel.name, identifier)
 
@@ -169,6 +174,7 @@ class Service:
         Raises the engine's ImageErrors, StatisticsError, Busy.
         """
         recognition = await self.door.engine.run(lambda: self.recognizer.recognise(photo, channels, k=k))
+        self.metrics.observe_stages(recognition.timings_ms)
         if recognition.answer is not None:
             picture = recognition.answer.picture
             await self._committed(self.writer.count(user.id, picture.channel, picture.identifier))
@@ -195,7 +201,7 @@ class Service:
         return self.counts.by_day(question, group="identifier" if channel else "channel")
 
     def _known(self, user: User, channel: Channel | None, identifier: str) -> bool:
-        if not IDENTIFIER_RULE.fullmatch(identifier):
+        if not IDENTIFIER.fullmatch(identifier):
             return False
         places = [channel] if channel else self.catalogue.channels(owner=user.id)
         return any(self._exists(place, identifier) for place in places) or self.counts.ever_counted(

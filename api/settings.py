@@ -31,11 +31,13 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0: any free one.")
+    model: Path | None = Field(None, description="Folder of the patch network; unset: the shipped one.")
+    calibration: Path | None = Field(None, description="File of a fit by `obverse calibrate`; unset: the shipped one.")
     max_image_bytes: int = Field(10_000_000, ge=1_000, description="Largest image file; the file part counts alone.")
     max_drain_bytes: int = Field(
         100_000_000, ge=0, description="How much of an oversize body is read and thrown away before the answer."
     )
-    max_metadata_bytes: int = Field(2_000_000, ge=0, description="Largest `metadata`, as UTF-8.")
+    max_metadata_bytes: int = Field(2_000_000, ge=0, le=2_000_000, description="Largest `metadata`, as UTF-8.")
     max_buffered_bytes: int = Field(
         256_000_000, ge=1_000_000, description="Bodies held in memory at the same time; beyond it: busy."
     )

@@ -10,15 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 
 from engine.records import KEYPOINTS
 from engine.values import Array, FloatArray
 from engine.vocabulary import HALF_BITS, Vocabulary
 
-WORD_HALF_BITS = 5
-"""1,024 words; more would miss matches, fewer cost time."""
-WORDS_PER_KEYPOINT = 4
+WORD_HALF_BITS = 6
+WORDS_PER_KEYPOINT = 6
+"""4,096 words, 6 looked into. Measured on 561 photos, 1,366 pictures, microseconds a candidate and recall@10:
+10 bits and 4 words 16.5, .962; 12 bits and 4, 8, 12 words 7.7, 12.5, 16.6, .957, .961, .961; 14 bits and 8
+words 5.9, .954."""
 HAMMING_LIMIT = 20
 """Bits of 64 in which two signatures of the same point may differ (trials, section 2)."""
 MATCHES_AT_MOST = 192
@@ -29,8 +32,8 @@ MATCHES_AT_MOST = 192
 class PhotoIndex:
     """A photo's keypoints, sorted by visual word: `starts[w] : starts[w + 1]` are the rows of word w.
 
-    rows: (E,) int32 keypoint number of each entry; signatures (N,) uint64; points (N, 4) float32: x, y in
-    units of the photo's longer side, log of the scale, angle.
+    rows: (E,) int32 keypoint number of each entry; signatures (E,) uint64 of the entries; points (N, 4)
+    float32: x, y in pixels of the working photo, log of the scale, angle.
     """
 
     starts: Array
@@ -53,7 +56,8 @@ def index_photo(
     order = np.argsort(flat, kind="stable")
     starts = np.searchsorted(flat[order], np.arange(2 ** (2 * WORD_HALF_BITS) + 1)).astype(np.int32)
     points = np.concatenate([xy, np.log(scale)[:, None], angle[:, None]], axis=1).astype(np.float32)
-    return PhotoIndex(starts, (order // WORDS_PER_KEYPOINT).astype(np.int32), signatures, points)
+    rows = (order // WORDS_PER_KEYPOINT).astype(np.int32)
+    return PhotoIndex(starts, rows, signatures[rows], points)
 
 
 def rank(photo: PhotoIndex, base: Array, grown: Array, slots: Array, counts: Array) -> FloatArray:
@@ -76,13 +80,10 @@ _SHIFT = 2 * HALF_BITS
 _DROP = HALF_BITS - WORD_HALF_BITS
 
 
-@njit(inline="always")
-def popcount(value):  # type: ignore[no-untyped-def]  # compiled by Numba
-    """Bits set in a uint64 (Hacker's Delight, section 5-1); LLVM turns it into one instruction."""
-    value = value - ((value >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    value = (value & np.uint64(0x3333333333333333)) + ((value >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    value = (value + (value >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (value * np.uint64(0x0101010101010101)) >> np.uint64(56)
+@intrinsic
+def popcount(_context, value):  # type: ignore[no-untyped-def]  # a Numba intrinsic
+    """Bits set in a uint64, as the processor's own instruction."""
+    return types.int64(types.uint64), lambda _c, builder, _s, arguments: builder.ctpop(arguments[0])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -104,7 +105,7 @@ def _rank(starts, rows, signatures, points, base, grown, slots, counts, scores):
             cell = np.int64(left << np.uint64(WORD_HALF_BITS) | right)
             nearest, chosen = HAMMING_LIMIT + 1, -1
             for e in range(starts[cell], starts[cell + 1]):
-                distance = np.int64(popcount(signatures[rows[e]] ^ record[i, 0]))
+                distance = popcount(signatures[e] ^ record[i, 0])
                 if distance < nearest:
                     nearest, chosen = distance, rows[e]
             if chosen >= 0 and found < MATCHES_AT_MOST:

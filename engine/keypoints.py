@@ -149,7 +149,7 @@ def extract_patches(gray: GrayImage, keypoints: Keypoints) -> ByteArray:
     height, width = gray.shape
     for level in np.unique(levels):
         step = PATCH_EXTENT * LEVEL_FACTOR ** float(level)
-        size = (max(1, round(width / step)), max(1, round(height / step)))
+        size = (max(2, round(width / step)), max(2, round(height / step)))
         small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
         chosen = np.flatnonzero(levels == level)
         ratio = np.array([size[0] / width, size[1] / height], np.float32)
@@ -160,20 +160,21 @@ def extract_patches(gray: GrayImage, keypoints: Keypoints) -> ByteArray:
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _sample(image, centres, angles, rows, patches):  # type: ignore[no-untyped-def]  # compiled by Numba
+    """Bilinear; outside the image its border pixels go on."""
     height, width = image.shape
     side = patches.shape[1]
-    middle = (side - 1) / 2
+    middle = np.float32((side - 1) / 2)
+    right, low = np.float32(width - 1.001), np.float32(height - 1.001)
     for i in range(len(rows)):
         cos, sin = np.cos(angles[i]), np.sin(angles[i])
         for v in range(side):
+            x_row = centres[i, 0] - cos * middle - sin * (np.float32(v) - middle)
+            y_row = centres[i, 1] - sin * middle + cos * (np.float32(v) - middle)
             for u in range(side):
-                x = centres[i, 0] + cos * (u - middle) - sin * (v - middle)
-                y = centres[i, 1] + sin * (u - middle) + cos * (v - middle)
-                x = min(max(x, 0.0), width - 1.001)
-                y = min(max(y, 0.0), height - 1.001)
-                x0, y0 = int(x), int(y)
-                x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
-                fx, fy = x - x0, y - y0
-                top = image[y0, x0] * (1 - fx) + image[y0, x1] * fx
-                bottom = image[y1, x0] * (1 - fx) + image[y1, x1] * fx
-                patches[rows[i], v, u] = np.uint8(top * (1 - fy) + bottom * fy + 0.5)
+                x = min(max(x_row + cos * np.float32(u), np.float32(0)), right)
+                y = min(max(y_row + sin * np.float32(u), np.float32(0)), low)
+                x0, y0 = np.int32(x), np.int32(y)
+                fx, fy = x - np.float32(x0), y - np.float32(y0)
+                top = np.float32(image[y0, x0]) * (np.float32(1) - fx) + np.float32(image[y0, x0 + 1]) * fx
+                bottom = np.float32(image[y0 + 1, x0]) * (np.float32(1) - fx) + np.float32(image[y0 + 1, x0 + 1]) * fx
+                patches[rows[i], v, u] = np.uint8(top + (bottom - top) * fy + np.float32(0.5))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from engine.local_features import LocalFeatures
@@ -17,6 +18,8 @@ RATIO = 0.92
 """A match's distance over that of the next best keypoint, at most; chosen on the fit half of the sets."""
 INLIER_PIXELS = 6.0
 """MAGSAC's upper bound of the noise, pixels of the photo at 640 (keypoints of coarse levels are that blunt)."""
+GUIDED = 0.35
+"""Least similarity of a pair that meets under the homography; random pairs have 0 with a spread of 0.125."""
 _SEED = 1
 
 
@@ -58,21 +61,34 @@ def similarities(photo: PhotoSide, rows: Array) -> FloatArray:
 
 
 def one_to_one(similarity: FloatArray, *, ratio: float = RATIO) -> tuple[Array, Array, FloatArray]:
-    """Rows, columns and quality (smaller is better) of the matches that are each other's nearest and pass
-    the ratio test of distances (Lowe 2004, section 7.1)."""
+    """Rows, columns and quality (smaller is better, best first) of the matches that are each other's
+    nearest and pass the ratio test of distances (Lowe 2004, section 7.1)."""
     if min(similarity.shape) < 2:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
-    column = similarity.argmax(1)
-    mutual = np.flatnonzero(similarity.argmax(0)[column] == np.arange(len(column)))
-    column = column[mutual]
-    candidates = similarity[mutual].copy()
-    best = candidates[np.arange(len(mutual)), column]
-    candidates[np.arange(len(mutual)), column] = -2
-    second = candidates.max(1)
-    quality = np.sqrt((1 - best) / np.maximum(1 - second, 1e-6))
-    kept = quality <= ratio
-    order = np.argsort(quality[kept], kind="stable")
-    return mutual[kept][order], column[kept][order], quality[kept][order]
+    column, best, second, row_of_column = _nearest(similarity)
+    quality = np.sqrt(np.maximum(1 - best, 0) / np.maximum(1 - second, 1e-6))
+    rows = np.flatnonzero((row_of_column[column] == np.arange(len(column))) & (quality <= ratio))
+    rows = rows[np.argsort(quality[rows], kind="stable")]
+    return rows, column[rows], quality[rows]
+
+
+@njit(cache=True, nogil=True)
+def _nearest(similarity):  # type: ignore[no-untyped-def]  # compiled by Numba
+    """Of each row: nearest column, its similarity, the second best similarity; of each column: nearest row."""
+    rows, columns = similarity.shape
+    column, row_of_column = np.zeros(rows, np.int64), np.zeros(columns, np.int64)
+    best, second = np.full(rows, np.float32(-2)), np.full(rows, np.float32(-2))
+    best_of_column = np.full(columns, np.float32(-2))
+    for r in range(rows):
+        for c in range(columns):
+            value = similarity[r, c]
+            if value > best[r]:
+                second[r], best[r], column[r] = best[r], value, c
+            elif value > second[r]:
+                second[r] = value
+            if value > best_of_column[c]:
+                best_of_column[c], row_of_column[c] = value, r
+    return column, best, second, row_of_column
 
 
 def find_homography(source: FloatArray, target: FloatArray, *, threshold: float = INLIER_PIXELS) -> tuple[NDArray[np.float64] | None, Array]:
@@ -119,15 +135,31 @@ def match(photo: PhotoSide, rows: Array) -> Geometry | None:
 def _guided(
     similarity: FloatArray, xy: FloatArray, points: FloatArray, H: NDArray[np.float64], size: tuple[int, int]
 ) -> tuple[Array, Array, int]:
-    projected = project(H, xy)
+    projected = project(H, xy).astype(np.float32)
     inside = ((projected >= 0) & (projected < np.array(size))).all(1)
-    distance = ((points[:, None] - projected[None].astype(np.float32)) ** 2).sum(2)
-    near = np.where(distance < INLIER_PIXELS**2, similarity, np.float32(-2))
-    column = near.argmax(1)
-    best = near[np.arange(len(near)), column]
-    mutual = (near.argmax(0)[column] == np.arange(len(near))) & (best > 0.35)
-    rows = np.flatnonzero(mutual)
-    return rows, column[rows], int(inside.sum())
+    rows, columns = _meeting(similarity, projected, points)
+    return rows, columns, int(inside.sum())
+
+
+@njit(cache=True, nogil=True)
+def _meeting(similarity, projected, points):  # type: ignore[no-untyped-def]  # compiled by Numba
+    """Pairs that are each other's most similar among those that meet within INLIER_PIXELS."""
+    rows, columns = similarity.shape
+    limit = np.float32(INLIER_PIXELS**2)
+    column, row_of_column = np.full(rows, -1), np.full(columns, -1)
+    best, best_of_column = np.full(rows, np.float32(GUIDED)), np.full(columns, np.float32(GUIDED))
+    for c in range(columns):
+        x, y = projected[c]
+        for r in range(rows):
+            dx, dy = points[r, 0] - x, points[r, 1] - y
+            if dx * dx + dy * dy < limit:
+                value = similarity[r, c]
+                if value > best[r]:
+                    best[r], column[r] = value, c
+                if value > best_of_column[c]:
+                    best_of_column[c], row_of_column[c] = value, r
+    kept = np.array([r for r in range(rows) if column[r] >= 0 and row_of_column[column[r]] == r], np.int64)
+    return kept, column[kept]
 
 
 def project(H: NDArray[np.float64], xy: Array) -> NDArray[np.float64]:

@@ -25,6 +25,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import threadpoolctl
 
 from engine import geometry, store, votes
 from engine.calibration import load_calibration
@@ -98,7 +99,9 @@ class Recognizer:
 
     def __init__(self, folder: Path, settings: EngineSettings, lock: FolderLock | None) -> None:
         """Use `Recognizer.open`."""
-        cv2.setNumThreads(1)  # one request, one core in OpenCV: its own pool fights the server's threads
+        # The engine shares its cores out itself: the libraries' own pools would fight with each other's.
+        cv2.setNumThreads(1)
+        threadpoolctl.threadpool_limits(1)
         self.folder, self.settings, self._lock = folder, settings, lock
         self.model = PatchModel(
             RuntimeSettings(model=settings.model, threads=settings.threads, providers=settings.providers)
@@ -319,12 +322,11 @@ class Recognizer:
         if len(features.keypoints) < self.settings.min_keypoints:
             raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
         search = self.rank(image, full, features, numbers, clock=clock)
-        ranked = self._verify(search, clock)
-        if self.settings.second_look and not any(m[1] >= self.default_threshold for m in ranked[:1]):
-            known = set(search.slots[: self.settings.verified].tolist())
-            wider = self.rank(image, full, features, numbers, windows=True, clock=clock)
-            if set(wider.slots[: self.settings.verified].tolist()) - known:
-                ranked = self._verify(wider, clock)
+        found = self.verify(search, clock=clock)
+        if self.needs_second_look(found):
+            search = self.rank(image, full, features, numbers, windows=True, clock=clock)
+            found = self.verify(search, clock=clock)
+        ranked = self.with_ratios(found)
         with clock.stage("answer"):
             results = self._matches(ranked[: max(k, 1)], search)
         accepted = results[0] if results and results[0].accepted else None
@@ -423,18 +425,28 @@ class Recognizer:
             seen = [look(v, search.image, width, self._kept_picture) for v in found[:LOOKED_AT]]
         return seen
 
-    def _verify(self, search: PhotoSearch, clock: Clock) -> list[tuple[Verified, float]]:
-        """Verified candidates with their match ratios, best first."""
-        found = self.verify(search, clock=clock)
-        logits = [self.calibration.pair_logit(v.figures) for v in found]
-        order = sorted(range(len(found)), key=lambda i: -logits[i])
-        ratios = []
-        for place, i in enumerate(order):
-            others = [logits[j] for j in order if j != i and not self._same_picture(found[i], found[j])]
-            ratios.append((found[i], self.calibration.match_ratio(logits[i], max(others, default=-10.0)), place))
-        return [(v, r) for v, r, _ in sorted(ratios, key=lambda t: (-t[1], t[2]))]
+    def needs_second_look(self, found: Sequence[Verified]) -> bool:
+        """Whether no candidate comes near to being an answer."""
+        if not self.settings.second_look:
+            return False
+        return max((self.calibration.pair_logit(v.figures) for v in found), default=-10.0) < 0
 
-    def _same_picture(self, a: Verified, b: Verified) -> bool:
+    def with_ratios(self, found: Sequence[Verified]) -> list[tuple[Verified, float]]:
+        """Candidates with their match ratios, best first. Copies of one picture do not compete: the one
+        added first stands first."""
+        logits = [self.calibration.pair_logit(v.figures) for v in found]
+        ratios = []
+        for i, verified in enumerate(found):
+            others = [logits[j] for j in range(len(found)) if j != i and not self.same_picture(verified, found[j])]
+            ratios.append((verified, self.calibration.match_ratio(logits[i], max(others, default=-10.0))))
+        ratios.sort(key=lambda pair: -pair[1])
+        if ratios:
+            first = [pair for pair in ratios if pair[0] is ratios[0][0] or self.same_picture(ratios[0][0], pair[0])]
+            oldest = min(first, key=lambda pair: pair[0].candidate.picture_id)
+            ratios = [(oldest[0], ratios[0][1]), *(pair for pair in ratios if pair is not oldest)]
+        return ratios
+
+    def same_picture(self, a: Verified, b: Verified) -> bool:
         """Whether two stored pictures are the same one, added twice or in two channels: most keypoints of
         both are equal to the bit, or nearly so, at the same places."""
         if len(a.candidate.rows) != len(b.candidate.rows):

@@ -55,6 +55,8 @@ def open_session(path: Path, *, threads: int, providers: tuple[str, ...]) -> Any
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # Waiting threads sleep: on a server the other core has its own request to work on.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:  # ONNX Runtime's errors share no parent but Exception

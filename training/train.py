@@ -24,7 +24,8 @@ class TrainingSettings:
     """widths: channels of the three resolutions; steps and minutes: training ends with whichever comes
     first, and the learning rate falls to zero towards it; runs x run_length: a batch is made of runs of
     neighbouring pairs, so that patches of one picture are negatives of each other; sign_weight: share of
-    the loss on softened signs, 0 switches it off."""
+    the loss on softened signs, 0 switches it off; bfloat16: convolutions in bfloat16, channels last, which
+    halves the time of a step and more where the processor has the instructions."""
 
     widths: tuple[int, int, int] = (16, 32, 64)
     dimension: int = 64
@@ -36,6 +37,7 @@ class TrainingSettings:
     weight_decay: float = 1e-4
     margin: float = 1.0
     sign_weight: float = 0.5
+    bfloat16: bool = True
     seed: int = 0
     validate_every: int = 250
 
@@ -101,7 +103,8 @@ def train(pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = 
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = PatchNetwork(widths=settings.widths, dimension=settings.dimension).to(device)
+    network = PatchNetwork(widths=settings.widths, dimension=settings.dimension)
+    network = network.to(device=device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -150,7 +153,9 @@ def train(pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = 
         both = torch.cat([a[rows], b[rows]]).to(device)
         if torch.rand(()) < 0.5:
             both = both.flip(2)
-        da, db = network(both).chunk(2)
+        with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
+            described = network(both)
+        da, db = described.float().chunk(2)
         loss = hardest_triplets(da, db, settings.margin)
         if settings.sign_weight:
             signs = hardest_triplets(soft_signs(da), soft_signs(db), settings.margin)

@@ -22,7 +22,7 @@ from api.errors import StatisticsError
 FILE_NAME = "events.duckdb"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
-    seq BIGINT NOT NULL, at TIMESTAMP NOT NULL, day DATE NOT NULL,
+    seq BIGINT NOT NULL, happened TIMESTAMP NOT NULL, day DATE NOT NULL,
     user_id INTEGER NOT NULL, channel VARCHAR NOT NULL, identifier VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS daily (
     day DATE NOT NULL, user_id INTEGER NOT NULL, channel VARCHAR NOT NULL, identifier VARCHAR NOT NULL,
@@ -161,4 +161,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise StatisticsError("the counts cannot be written or read") from error
+        raise StatisticsError(f"the counts cannot be written or read: {error}") from error

@@ -33,9 +33,7 @@ class CountWriter:
         """Done when the count is durable; fails with StatisticsError when it cannot be."""
         now = dt.datetime.now(dt.UTC)
         day = now.astimezone(self._zone).date()
-        event = Event(
-            at=now.replace(tzinfo=None), day=day, user_id=user_id, channel=channel, identifier=identifier
-        )
+        event = Event(at=now.replace(tzinfo=None), day=day, user_id=user_id, channel=channel, identifier=identifier)
         future: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._queue.put((event, future))
         return future

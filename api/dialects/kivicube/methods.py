@@ -162,8 +162,11 @@ async def find_image(service: Service, form: Form) -> wire.FindImageAnswer:
         user = _login(service, form, reads_only=True)
         channels = service.searched_channels(user, form.text("channel"))
         explain = wire.read_switch(form, "explain")
-        return user, channels, explain, wire.read_count(
-            form, "limit", default=0, least=0, most=service.settings.max_results
+        return (
+            user,
+            channels,
+            explain,
+            wire.read_count(form, "limit", default=0, least=0, most=service.settings.max_results),
         )
 
     user, channels, explain, limit = await service.door.catalogue.run(check)

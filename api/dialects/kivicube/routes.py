@@ -6,11 +6,12 @@ Every answer of a method is HTTP 200 with a `returncode`: clients of this protoc
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, Response, Router, post
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from api.body import BodyReader
 from api.dialects.kivicube import codes, contract, wire
@@ -21,7 +22,7 @@ from api.service import Service
 from engine.errors import ObverseError
 
 logger = logging.getLogger(__name__)
-ServiceHere = Annotated[Service, Dependency(skip_validation=True)]
+ServiceHere = NamedDependency[SkipValidation[Service]]
 AnyRequest = Request[Any, Any, Any]
 _encoder = msgspec.json.Encoder()
 
@@ -68,7 +69,7 @@ async def _answer(request: AnyRequest, service: Service, method: contract.Method
             form = await reader.read(request.receive, request.headers.get("content-type", ""))
         except MalformedBody as error:
             if method.file:
-                raise NotMultipart(error.reason) from error
+                raise NotMultipart(error.reason, close=error.close) from error
             raise
         except BodyTooLarge as error:
             if not method.file:  # whose lists of codes know no file size
@@ -91,7 +92,7 @@ def _refusal(request: AnyRequest, method: contract.Method, error: ObverseError) 
         seconds = error.retry_after_seconds if isinstance(error, Busy) else 1
         headers["Retry-After"] = str(seconds)
         text = f"{text} (request {request_id(request)})"
-    if isinstance(error, BodyTooLarge | MalformedBody) and error.close:
+    if isinstance(error, BodyTooLarge | MalformedBody | NotMultipart) and error.close:
         headers["Connection"] = "close"
     return _rendered(request, method, wire.Answer(returncode=code, message=text), headers)
 
@@ -100,7 +101,11 @@ def _rendered(
     request: AnyRequest, method: contract.Method, answer: wire.Answer, headers: dict[str, str] | None = None
 ) -> Response[Any]:
     note(request, method=method.name, code=answer.returncode)
-    return Response(_encoder.encode(answer), media_type="application/json", headers=headers)
+    return _rendered_bytes(answer, headers)
+
+
+def _rendered_bytes(answer: wire.Answer, headers: dict[str, str] | None) -> Response[Any]:
+    return Response(_encoder.encode(answer), status_code=200, media_type="application/json", headers=headers)
 
 
 def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
@@ -109,7 +114,7 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
     text = f"the request failed on the server (request {request_id(request)})"
     answer = wire.Answer(returncode=codes.BUSY, message=text)
     note(request, method=request.url.path.rsplit("/", 1)[-1], code=codes.BUSY)
-    return Response(_encoder.encode(answer), status_code=200, media_type="application/json", headers={"Retry-After": "1"})
+    return _rendered_bytes(answer, {"Retry-After": "1"})
 
 
 HANDLERS = [add_image, remove_image, get_images, get_image, update_image_info, statistics, find_image]

@@ -1,0 +1,97 @@
+"""The one place where the parts of the service are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from api import operations
+from api.dialects.kivicube import routes as kivicube
+from api.page import InteractivePage
+from api.requests import RequestFrame
+from api.service import Service
+from api.settings import Settings
+from engine.errors import ObverseError
+from engine.recognizer import Recognizer
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings, *, recognizer: Recognizer, token: str = "") -> Litestar:
+    """The application on an open recognizer, which it closes when it stops.
+
+    token: opens /internal/statistics; empty: nobody gets in.
+    """
+    service = Service(settings, recognizer, token=token)
+    app = Litestar(
+        [*kivicube.routers(), operations.router()],
+        dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
+        exception_handlers={HTTPException: _http_error},
+        middleware=[RequestFrame(service.metrics)],
+        cors_config=CORSConfig(allow_origins=list(settings.cors_origins)) if settings.cors_origins else None,
+        lifespan=[lambda _: _running(service)],
+        openapi_config=_document(),
+        logging_config=None,
+        request_max_body_size=None,  # api.body holds the limits, while receiving
+        debug=False,
+    )
+    app.state.service = service
+    return app
+
+
+def _document() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Obverse",
+        version=_version(),
+        description="Recognises pictures in photographs. Each answer of a method is HTTP 200 with a `returncode`.",
+        path="/docs",
+        render_plugins=[InteractivePage(path="/"), JsonRenderPlugin(path="/openapi.json")],
+    )
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("obverse")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that was never installed
+        return "0"
+
+
+@contextlib.asynccontextmanager
+async def _running(service: Service) -> AsyncIterator[None]:
+    """Warms up while /health answers already; ends by finishing what is in flight and saving everything."""
+    warming = asyncio.create_task(_warm_up(service))
+    try:
+        yield
+    finally:
+        service.ready = False
+        await warming
+        if await service.door.close(timeout_seconds=service.settings.stop_timeout_seconds):
+            service.close()
+        else:
+            service.stuck = True
+            logger.error("calls of the engine did not end in time; what was acknowledged is durable")
+
+
+async def _warm_up(service: Service) -> None:
+    try:
+        await asyncio.to_thread(service.recognizer.warm_up)
+    except ObverseError:
+        logger.exception("the engine cannot start; /ready stays at 503")
+    else:
+        service.ready = True
+
+
+def _http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
+    """The framework's own refusals: an unknown path (404), another verb than POST (405)."""
+    return Response({"message": error.detail}, status_code=error.status_code, headers=error.headers)

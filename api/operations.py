@@ -1,0 +1,75 @@
+"""Paths for operators: is it alive, can it answer, what does it measure; and the counts, for `obverse stats`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, Router, get
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from api.errors import Busy, StatisticsError
+from api.service import Service
+from api.stats.report import report
+from api.stats.store import Question
+
+ServiceHere = NamedDependency[SkipValidation[Service]]
+
+
+class Health(msgspec.Struct, kw_only=True):
+    status: str
+
+
+@get("/health", tags=["Operation"], summary="Whether the process lives")
+async def health() -> Health:
+    """Needs no thread and no data, so that a stuck engine does not hide a living process."""
+    return Health(status="alive")
+
+
+@get("/ready", tags=["Operation"], summary="Whether it can answer; 503 while it warms up or stops")
+async def ready(service: ServiceHere) -> Response[Health]:
+    state = "ready" if service.ready else "not ready"
+    return Response(Health(status=state), status_code=200 if service.ready else 503)
+
+
+@get("/metrics", tags=["Operation"], summary="Numbers for Prometheus", media_type="text/plain")
+async def metrics(service: ServiceHere) -> Response[bytes]:
+    try:
+        text = await service.door.catalogue.run(service.metrics.text)
+    except Busy as error:
+        return Response(str(error).encode(), status_code=503, media_type="text/plain")
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@get("/internal/statistics", include_in_schema=False)
+async def internal_statistics(request: Request[Any, Any, Any], service: ServiceHere) -> Response[bytes]:
+    """The counts of all users, for who can read the data folder: the token lies there."""
+    given = request.headers.get("authorization", "").encode()
+    if not hmac.compare_digest(given, f"Bearer {service.token}".encode()):
+        return Response(b"", status_code=404)
+    try:
+        asked = msgspec.convert(dict(request.query_params), Asked, strict=False)
+        question = Question(first=asked.first, last=asked.last, user_id=asked.user_id, channel=asked.channel)
+        found = await service.door.catalogue.run(lambda: report(service.counts, question, limit=asked.limit))
+    except msgspec.ValidationError:
+        return Response(b"", status_code=400)
+    except (Busy, StatisticsError) as error:
+        return Response(str(error).encode(), status_code=503, media_type="text/plain")
+    return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+class Asked(msgspec.Struct, kw_only=True):
+    """The query of the internal path."""
+
+    first: dt.date
+    last: dt.date
+    limit: int = 10
+    user_id: int | None = None
+    channel: str | None = None
+
+
+def router() -> Router:
+    return Router("/", route_handlers=[health, ready, metrics, internal_statistics])

@@ -1,0 +1,122 @@
+"""Running the application: the socket, the note in the data folder that says where it listens, the signals."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import signal
+import socket
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from api.app import create_app
+from api.errors import StatisticsError
+from api.settings import Settings
+from api.stats.report import Report
+from api.stats.store import Question
+from engine.config import EngineSettings
+from engine.image import ImageLimits
+from engine.recognizer import Recognizer
+
+NOTE_NAME = "server.json"
+
+
+def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None]) -> int:
+    """Serves the data folder until a signal; gives the exit status. tell: is handed the address, once bound.
+
+    Raises DataFolderLocked, ModelMismatch and the other StorageErrors; OSError where the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.create_server((settings.host, settings.port), family=family, backlog=1024) as listener:
+        recognizer = Recognizer.open(folder, engine_settings(settings))
+        token = secrets.token_hex(32)
+        address = _address(listener)
+        app = create_app(settings, recognizer=recognizer, token=token)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=settings.stop_timeout_seconds,
+            lifespan="on",
+        )
+        server = uvicorn.Server(config)
+        with _quiet_signals(), _announced(folder, address=address, token=token):
+            tell(address)
+            server.run(sockets=[listener])
+        if app.state.service.stuck:
+            os._exit(1)  # a thread that hangs would keep the process alive for ever
+        return 0 if server.started else 1
+
+
+def ask_server(folder: Path, question: Question, *, limit: int) -> Report | None:
+    """The report of the server that runs on the folder; None where none runs.
+
+    DuckDB lets no second process into its file, so the server must be asked while it runs.
+    """
+    try:
+        note = msgspec.json.decode((folder / NOTE_NAME).read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    asked = {"first": question.first, "last": question.last, "limit": limit}
+    asked |= {"user_id": question.user_id, "channel": question.channel}
+    query = urllib.parse.urlencode({name: value for name, value in asked.items() if value is not None})
+    request = urllib.request.Request(
+        f"{note['address']}/internal/statistics?{query}", headers={"Authorization": f"Bearer {note['token']}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return msgspec.json.decode(answer.read(), type=Report)
+    except urllib.error.HTTPError as error:
+        raise StatisticsError(f"the server at {note['address']} refused: HTTP {error.code}") from error
+    except urllib.error.URLError:
+        return None  # a note left by a server that was killed
+
+
+def engine_settings(settings: Settings) -> EngineSettings:
+    """The engine's share of the service's settings."""
+    limits = ImageLimits(max_bytes=settings.max_image_bytes)
+    chosen = EngineSettings(limits=limits, calibration=settings.calibration)
+    return chosen if settings.model is None else dataclasses.replace(chosen, model=settings.model)
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+@contextlib.contextmanager
+def _announced(folder: Path, *, address: str, token: str) -> Iterator[None]:
+    """Keeps a note in the folder, readable by its owner alone, while the server runs."""
+    path = folder / NOTE_NAME
+    path.unlink(missing_ok=True)
+    note = json.dumps({"address": address, "token": token, "pid": os.getpid()})
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(note)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """uvicorn raises the signal that stopped it once more when it is done; a graceful stop shall exit with 0."""
+    stopping = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: None) for number in stopping}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

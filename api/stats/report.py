@@ -1,0 +1,25 @@
+"""What `obverse stats` shows. The running server answers it, or the command itself where none runs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from api.stats.store import CountStore, DayCount, Question
+
+
+class TopPicture(msgspec.Struct, kw_only=True, frozen=True):
+    channel: str
+    identifier: str
+    count: int
+
+
+class Report(msgspec.Struct, kw_only=True, frozen=True):
+    """days: matches by day and channel; top: the pictures that matched most, in the same days."""
+
+    days: list[DayCount]
+    top: list[TopPicture]
+
+
+def report(store: CountStore, question: Question, *, limit: int) -> Report:
+    top = [TopPicture(channel=c, identifier=i, count=n) for c, i, n in store.top(question, limit=limit)]
+    return Report(days=store.by_day(question, group="channel"), top=top)

@@ -1,0 +1,101 @@
+"""The bounded door: places, deadlines, and calls that hang."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from api.door import Lane
+from api.errors import Busy, RateLimited
+from api.limits import MemoryShare, RateLimiter
+
+
+def lane(*, workers: int = 1, queue: int = 1, deadline_seconds: float = 5) -> Lane:
+    return Lane("test", workers=workers, queue=queue, deadline_seconds=deadline_seconds, retry_after_seconds=3)
+
+
+class TestLane:
+    def test_gives_and_raises(self) -> None:
+        async def use() -> int:
+            door = lane()
+            with pytest.raises(ZeroDivisionError):
+                await door.run(lambda: 1 // 0)
+            value = await door.run(lambda: 42)
+            assert await door.close(timeout_seconds=1)
+            assert door.inside == 0
+            return value
+
+        assert asyncio.run(use()) == 42
+
+    def test_full_queue(self) -> None:
+        """One runs, one waits, the third is refused at once with advice."""
+
+        async def use() -> None:
+            door, release = lane(), threading.Event()
+            running = [asyncio.create_task(door.run(release.wait)) for _ in range(2)]
+            await asyncio.sleep(0.05)
+            started = time.perf_counter()
+            with pytest.raises(Busy) as refused:
+                await door.run(lambda: None)
+            assert time.perf_counter() - started < 0.05
+            assert refused.value.retry_after_seconds == 3
+            assert door.refused == 1
+            release.set()
+            assert await asyncio.gather(*running) == [True, True]
+            assert await door.run(lambda: "free again") == "free again"
+
+        asyncio.run(use())
+
+    def test_hanging_call(self) -> None:
+        """Its caller is told busy at the deadline, as is who waits behind it; the loop goes on; the waiting call
+        is never started; the hanging one keeps its place until it ends."""
+
+        async def use() -> None:
+            door, release, late = lane(deadline_seconds=0.2), threading.Event(), []
+            hanging = asyncio.create_task(door.run(release.wait))
+            waiting = asyncio.create_task(door.run(lambda: late.append(1)))
+            ticks = 0
+            while not (hanging.done() and waiting.done()):
+                await asyncio.sleep(0.01)
+                ticks += 1
+            assert ticks > 10
+            for task in (hanging, waiting):
+                with pytest.raises(Busy, match="no answer within"):
+                    await task
+            await asyncio.sleep(0)
+            assert (door.inside, door.overdue) == (1, 2)
+            assert not await door.close(timeout_seconds=0.05)
+            release.set()
+            await asyncio.sleep(0.1)
+            assert (door.inside, late) == (0, [])
+
+        asyncio.run(use())
+
+
+class TestRateLimiter:
+    def test_a_minutes_worth(self) -> None:
+        limiter = RateLimiter(3)
+        for user in (1, 2):
+            for _ in range(3):
+                limiter.take(user)
+            with pytest.raises(RateLimited) as refused:
+                limiter.take(user)
+            assert 1 <= refused.value.retry_after_seconds <= 20
+
+    def test_off(self) -> None:
+        limiter = RateLimiter(0)
+        for _ in range(1000):
+            limiter.take(1)
+
+
+class TestMemoryShare:
+    def test_takes_and_gives_back(self) -> None:
+        share = MemoryShare(10)
+        assert share.take(6)
+        assert not share.take(5)
+        assert share.held == 6
+        share.give_back(6)
+        assert share.take(10)

@@ -1,0 +1,198 @@
+"""Counting: dates, the file of the counts, its roll-up, its writer, and what survives a kill."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.errors import StatisticsError
+from api.stats import dates
+from api.stats.store import CountStore, DayCount, Event, Question
+from api.stats.writer import CountWriter
+from engine.errors import InvalidValue
+
+ALWAYS = Question(first=dt.date.min, last=dt.date.max)
+
+
+def event(day: int, channel: str = "books", identifier: str = "one.1", user: int = 1) -> Event:
+    at = dt.datetime(2026, 3, day, 12)
+    return Event(at=at, day=at.date(), user_id=user, channel=channel, identifier=identifier)
+
+
+class TestDates:
+    @pytest.mark.parametrize(
+        ("text", "first", "last"),
+        [
+            ("2026", dt.date(2026, 1, 1), dt.date(2026, 12, 31)),
+            ("202602", dt.date(2026, 2, 1), dt.date(2026, 2, 28)),
+            ("202402", dt.date(2024, 2, 1), dt.date(2024, 2, 29)),
+            ("20260704", dt.date(2026, 7, 4), dt.date(2026, 7, 4)),
+        ],
+    )
+    def test_widths(self, text: str, first: dt.date, last: dt.date) -> None:
+        assert (dates.first_day("startdate", text), dates.last_day("enddate", text)) == (first, last)
+
+    @given(st.text(max_size=10))
+    def test_any_text(self, text: str) -> None:
+        """A date or our own error, nothing else; the first day never comes after the last."""
+        try:
+            assert dates.first_day("startdate", text) <= dates.last_day("startdate", text)
+        except InvalidValue as error:
+            assert error.name == "startdate"
+
+    @given(st.dates())
+    def test_every_day(self, day: dt.date) -> None:
+        text = f"{day.year:04}{day.month:02}{day.day:02}"
+        assert dates.first_day("a", text) == dates.last_day("a", text) == day
+        assert dates.first_day("a", text[:6]) <= day <= dates.last_day("a", text[:6])
+        assert dates.first_day("a", text[:4]) <= day <= dates.last_day("a", text[:4])
+
+
+class TestStore:
+    def test_groups(self, tmp_path: Path) -> None:
+        store = CountStore(tmp_path)
+        store.append([event(1), event(1), event(2), event(2, "films"), event(2, identifier="two.2"), event(2, user=2)])
+        mine = Question(first=dt.date(2026, 3, 1), last=dt.date(2026, 3, 31), user_id=1)
+        by_channel = [(count.day.day, count.name, count.count) for count in store.by_day(mine, group="channel")]
+        assert by_channel == [(1, "books", 2), (2, "books", 2), (2, "films", 1)]
+        books = Question(first=mine.first, last=mine.last, user_id=1, channel="books")
+        by_identifier = [(count.day.day, count.name, count.count) for count in store.by_day(books, group="identifier")]
+        assert by_identifier == [(1, "one.1", 2), (2, "one.1", 1), (2, "two.2", 1)]
+        assert store.top(mine, limit=1) == [("books", "one.1", 3)]
+        assert store.ever_counted(1, "two.2", channel=None)
+        assert not store.ever_counted(2, "two.2", channel=None)
+        assert not store.ever_counted(1, "two.2", channel="films")
+        store.close()
+
+    def test_empty(self, tmp_path: Path) -> None:
+        store = CountStore(tmp_path)
+        assert store.by_day(ALWAYS, group="channel") == []
+        store.roll_up()
+        assert store.top(ALWAYS, limit=5) == []
+        store.close()
+
+    @given(st.lists(st.one_of(st.integers(1, 5), st.none()), max_size=12))
+    def test_roll_up_changes_no_answer(self, tmp_path_factory: pytest.TempPathFactory, steps: list[int | None]) -> None:
+        """Events of any day, in any order, with roll-ups (None) anywhere between."""
+        store = CountStore(tmp_path_factory.mktemp("rollup"))
+        expected: dict[int, int] = {}
+        for step in steps:
+            if step is None:
+                store.roll_up()
+            else:
+                store.append([event(step), event(step)])
+                expected[step] = expected.get(step, 0) + 2
+        found = store.by_day(ALWAYS, group="identifier")
+        assert found == [DayCount(day=dt.date(2026, 3, d), name="one.1", count=n) for d, n in sorted(expected.items())]
+        store.close()
+
+    def test_reopened(self, tmp_path: Path) -> None:
+        for _ in range(3):
+            store = CountStore(tmp_path)
+            store.append([event(1)])
+            store.roll_up()
+            store.close()
+        store = CountStore(tmp_path)
+        assert store.last_seq == 3
+        assert store.by_day(ALWAYS, group="channel")[0].count == 3
+        store.close()
+
+    def test_second_opener(self, tmp_path: Path) -> None:
+        """Another process is refused with our own error while the file is open."""
+        store = CountStore(tmp_path)
+        code = f"from pathlib import Path; from api.stats.store import CountStore; CountStore(Path({str(tmp_path)!r}))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "StatisticsError" in done.stderr
+        store.close()
+
+    def test_no_network(self, tmp_path: Path) -> None:
+        """DuckDB fetches extensions by itself unless it is told not to."""
+        store = CountStore(tmp_path)
+        with store._cursor() as cursor:
+            rows = cursor.execute("SELECT value FROM duckdb_settings() WHERE name LIKE 'auto%known_extensions'").fetchall()
+        assert rows == [("false",), ("false",)]
+        store.close()
+
+    def test_damaged(self, tmp_path: Path) -> None:
+        (tmp_path / "events.duckdb").write_bytes(b"no database" * 1000)
+        with pytest.raises(StatisticsError):
+            CountStore(tmp_path)
+
+
+class TestWriter:
+    def test_all_are_committed(self, tmp_path: Path) -> None:
+        store = CountStore(tmp_path)
+        writer = CountWriter(store, time_zone="UTC")
+        futures = [writer.count(1, "books", f"n.{n % 7}") for n in range(500)]
+        for future in futures:
+            assert future.result(timeout=20) is None
+        assert sum(count.count for count in store.by_day(ALWAYS, group="channel")) == 500
+        writer.close()
+        store.close()
+
+    def test_time_zone(self, tmp_path: Path) -> None:
+        """The day of a count is the day at that place."""
+        import zoneinfo
+
+        store = CountStore(tmp_path)
+        for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+            writer = CountWriter(store, time_zone=zone)
+            before = dt.datetime.now(zoneinfo.ZoneInfo(zone)).date()
+            writer.count(1, zone, "one.1").result(timeout=20)
+            after = dt.datetime.now(zoneinfo.ZoneInfo(zone)).date()
+            writer.close()
+            found = store.by_day(Question(first=dt.date.min, last=dt.date.max, channel=zone), group="channel")
+            assert found[0].day in (before, after)
+        store.close()
+
+    def test_failure_is_told(self, tmp_path: Path) -> None:
+        """A count that cannot be written fails its own request and leaves the writer working."""
+        store = CountStore(tmp_path)
+        writer = CountWriter(store, time_zone="UTC")
+        with store._cursor() as cursor:
+            cursor.execute("ALTER TABLE event RENAME TO hidden")
+        with pytest.raises(StatisticsError):
+            writer.count(1, "books", "one.1").result(timeout=20)
+        with store._cursor() as cursor:
+            cursor.execute("ALTER TABLE hidden RENAME TO event")
+        writer.count(1, "books", "one.1").result(timeout=20)
+        writer.close()
+        store.close()
+
+    @pytest.mark.slow
+    def test_kill(self, tmp_path: Path) -> None:
+        """Twenty kills while eight threads count: nothing acknowledged is lost."""
+        acknowledged = 0
+        for _ in range(20):
+            process = subprocess.Popen([sys.executable, "-c", COUNTING, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            for _ in range(200):
+                process.stdout.readline()
+            process.kill()
+            acknowledged += 200 + len(process.stdout.read().splitlines())
+            process.wait()
+            process.stdout.close()
+            store = CountStore(tmp_path)
+            assert sum(count.count for count in store.by_day(ALWAYS, group="channel")) >= acknowledged
+            store.close()
+
+
+COUNTING = """
+import sys, threading
+from pathlib import Path
+from api.stats.store import CountStore
+from api.stats.writer import CountWriter
+writer = CountWriter(CountStore(Path(sys.argv[1])), time_zone="UTC")
+def work():
+    while True:
+        writer.count(1, "books", "one.1").result()
+        sys.stdout.write("1\\n"); sys.stdout.flush()
+for _ in range(8):
+    threading.Thread(target=work).start()
+"""
