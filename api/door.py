@@ -48,6 +48,7 @@ class Lane:
         if done:
             return waiting.result()
         waiting.cancel()
+        future.cancel()  # at once: a call that still waits must not start
         self.overdue += 1
         raise Busy(f"no answer within {self._deadline_seconds:g} s", retry_after_seconds=self._retry_after_seconds)
 

@@ -8,18 +8,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.sets import CHANNEL, EvaluationSet, side_of
-from engine.calibration import Calibration
+from engine.calibration import Calibration, answer_figures
 from engine.image import decode
 from engine.keypoints import PHOTO_DETECTOR, resize_long_side
 from engine.local_features import describe_photo
-from engine.recognizer import Clock, Recognizer
+from engine.recognizer import LOOKED_AT, Clock, Recognizer
+from engine.rivals import NO_RIVAL, Duel
+from engine.verification import meet
+
+DUELLISTS = LOOKED_AT
 
 
 @dataclass(frozen=True)
 class Outcome:
     """One photo. right: identifiers of the right pictures; allowed: of those that are visible too;
-    candidates: (identifier, figures) of the verified ones, best first pass order; twins: for each candidate
-    the positions of those that are the same stored picture; side: "fit" or "report"."""
+    candidates: (identifier, figures) of the verified ones, most inliers first; twins: for each candidate the
+    positions of those that are the same stored picture; duels: figures of candidate i against j under the
+    key "i,j"; side: "fit" or "report"."""
 
     set: str
     query: str
@@ -29,6 +34,7 @@ class Outcome:
     side: str
     candidates: list[tuple[str, dict[str, float]]]
     twins: list[list[int]]
+    duels: dict[str, dict[str, float]]
     timings_ms: dict[str, float]
 
 
@@ -57,7 +63,17 @@ def collect(recognizer: Recognizer, sets: Sequence[EvaluationSet]) -> Iterator[O
             if recognizer.needs_second_look(found):
                 search = recognizer.rank(image, size, features, number, windows=True, clock=clock)
                 found = recognizer.verify(search, clock=clock)
-            known = recognizer.catalogue.pictures_by_id([v.candidate.picture_id for v in found])
+            known = recognizer.catalogue.pictures_by_id([one.verified.candidate.picture_id for one in found])
+            names = [known[one.verified.candidate.picture_id].identifier for one in found]
+            twins = [[j for j, b in enumerate(found) if j != i and recognizer.same_picture(a, b)] for i, a in enumerate(found)]
+            with clock.stage("judge"):
+                recognizer.judge(found, image)
+            duels = {
+                f"{i},{j}": vars(meet(a, b, image))
+                for i, a in enumerate(found[:DUELLISTS])
+                for j, b in enumerate(found[:DUELLISTS])
+                if i != j and j not in twins[i]
+            }
             yield Outcome(
                 evaluation.name,
                 query,
@@ -65,22 +81,36 @@ def collect(recognizer: Recognizer, sets: Sequence[EvaluationSet]) -> Iterator[O
                 sorted(evaluation.identifier(r) for r in evaluation.also_visible.get(query, ())),
                 query in evaluation.hard,
                 side_of(query, references),
-                [(known[v.candidate.picture_id].identifier, v.figures) for v in found],
-                [[j for j, b in enumerate(found) if j != i and recognizer.same_picture(a, b)] for i, a in enumerate(found)],
+                list(zip(names, [one.figures for one in found], strict=True)),
+                twins,
+                duels,
                 clock.milliseconds,
             )
 
 
+def answer_rows(outcome: Outcome, calibration: Calibration) -> list[tuple[str, dict[str, float]]]:
+    """(identifier, what the answer model reads) of each candidate against its rival, as
+    `Recognizer.judge` pairs them."""
+    logits = [calibration.pair_logit(figures) for _, figures in outcome.candidates]
+    order = sorted(range(len(logits)), key=lambda i: -logits[i])
+    rows = []
+    for i in order:
+        rival = next((j for j in order if j != i and j not in outcome.twins[i]), None)
+        met = NO_RIVAL
+        if rival is not None:
+            close = i == order[0] or rival == order[0]
+            stored = outcome.duels.get(f"{i},{rival}") if close else None
+            met = Duel(**stored) if stored else Duel(1.0, 0.0, 0.0, 0.0, 0.0)
+        runner_up = None if rival is None else logits[rival]
+        rows.append((outcome.candidates[i][0], answer_figures(logits[i], runner_up, met)))
+    return rows
+
+
 def answer(outcome: Outcome, calibration: Calibration) -> Answer:
     """As `Recognizer.recognise` would."""
-    logits = [calibration.pair_logit(figures) for _, figures in outcome.candidates]
-    best = Answer(None, 0.0)
-    for i in sorted(range(len(logits)), key=lambda i: -logits[i]):
-        others = [logits[j] for j in range(len(logits)) if j != i and j not in outcome.twins[i]]
-        ratio = calibration.match_ratio(logits[i], max(others, default=-10.0))
-        if ratio > best.match_ratio:
-            best = Answer(outcome.candidates[i][0], ratio)
-    return best
+    rated = [(calibration.answer_ratio(figures), name) for name, figures in answer_rows(outcome, calibration)]
+    ratio, name = max(rated, key=lambda pair: pair[0], default=(0.0, None))
+    return Answer(name, ratio)
 
 
 def write_outcomes(path: Path, outcomes: Iterable[Outcome]) -> None:

@@ -1,8 +1,9 @@
 """Structure and colour inside the outline: does the photo look like the picture where the homography says?
 
 The photo is rectified into the picture's frame. Structure: normalised correlation of small cells, each free
-to move a little, since bottles and cartons are not quite flat. Colour: how far the picture's colours are
-explained by a linear map of the photo's, which forgives white balance and exposure.
+to move a little, since bottles and cartons are not quite flat. Colour: how far the colours of one explain
+those of the other by a linear map, which forgives white balance and exposure, and whether they lie on the
+same side of their mean (a linear map could turn red into green; light does not).
 """
 
 from __future__ import annotations
@@ -13,30 +14,41 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.values import ColorImage, FloatArray
+from engine.values import Array, ColorImage, FloatArray
 
-FRAME = 160
+FRAME = 256
 """Longer side of the rectified images, pixels."""
-CELL = 20
-SHIFT = 5
+CELL = 32
+SHIFT = 8
+PLAIN = 4.0
+"""Standard deviation of lightness below which a cell is plain: it would correlate with anything."""
+COARSE = 20
+"""Longer side of the grid on which colours are compared."""
+_RIDGE = 25.0
+"""Variance (Lab units) that a colour needs to take part in a fit: with few colours in a photo a free linear map
+would explain anything."""
 
 
 @dataclass(frozen=True)
 class Appearance:
     """structure: mean of the cells' best correlation, weighted by the picture's contrast; structure_low: its
     lower quartile; structure_share: share of cells above 0.6; colour: share of the picture's chroma that the
-    photo's colours explain; chroma_gap: mean difference of chroma after the fit (Lab units, 0 is alike);
-    visible: share of the picture inside the photo. All but the gap in [-1, 1]."""
+    photo's colours explain, chroma_gap: mean distance of chroma after that fit (Lab units, 0 is alike);
+    colour_back, gap_back: the same for the photo's chroma; hue: correlation of both chromas; visible: share
+    of the picture inside the photo. All but the gaps in [-1, 1]."""
 
     structure: float
     structure_low: float
     structure_share: float
     colour: float
     chroma_gap: float
+    colour_back: float
+    gap_back: float
+    hue: float
     visible: float
 
 
-NOTHING = Appearance(0.0, 0.0, 0.0, 0.0, 30.0, 0.0)
+NOTHING = Appearance(0.0, 0.0, 0.0, 0.0, 30.0, 0.0, 30.0, 0.0, 0.0)
 
 
 def compare(picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[np.float64]) -> Appearance:
@@ -44,76 +56,128 @@ def compare(picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[
     reference, seen, mask = rectify(picture, photo, H_picture_to_photo)
     if mask.mean() < 0.05:
         return NOTHING
-    lab_reference, lab_seen = (cv2.cvtColor(i, cv2.COLOR_RGB2LAB).astype(np.float32) for i in (reference, seen))
+    lab_reference, lab_seen = to_lab(reference), to_lab(seen)
     scores, weights = _cells(lab_reference[..., 0], lab_seen[..., 0], mask)
-    if not len(scores):
+    ours, theirs = coarse_colours(lab_reference, lab_seen, mask=mask)
+    if not len(scores) or not len(ours):
         return NOTHING
-    colour, gap = _colour(lab_reference, lab_seen, mask)
+    colour, gap = _explained(ours, theirs)
+    colour_back, gap_back = _explained(theirs, ours)
     return Appearance(
         float(np.average(scores, weights=weights)),
         float(np.quantile(scores, 0.25)),
         float((scores > 0.6).mean()),
         colour,
         gap,
+        colour_back,
+        gap_back,
+        _hue(ours, theirs),
         float(mask.mean()),
     )
+
+
+def frame_size(picture: ColorImage) -> tuple[int, int]:
+    """Width and height of the picture's rectified frame."""
+    height, width = picture.shape[:2]
+    factor = FRAME / max(height, width)
+    return max(CELL, round(width * factor)), max(CELL, round(height * factor))
 
 
 def rectify(
     picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[np.float64]
 ) -> tuple[ColorImage, ColorImage, NDArray[np.bool_]]:
     """The picture at `FRAME` pixels, the photo in the same frame, and where the photo covers it."""
-    height, width = picture.shape[:2]
-    factor = FRAME / max(height, width)
-    size = (max(CELL, round(width * factor)), max(CELL, round(height * factor)))
+    size = frame_size(picture)
     reference = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    to_picture = np.diag([width / size[0], height / size[1], 1.0])
-    H = H_picture_to_photo @ to_picture
+    to_picture = np.diag([picture.shape[1] / size[0], picture.shape[0] / size[1], 1.0])
+    seen, mask = warp_into(photo, H_picture_to_photo @ to_picture, size)
+    return reference, seen, mask
+
+
+def warp_into(
+    photo: ColorImage, H_frame_to_photo: NDArray[np.float64], size: tuple[int, int]
+) -> tuple[ColorImage, NDArray[np.bool_]]:
+    """The photo in a frame of `size` (width, height), and where it covers the frame."""
     # The photo is shrunk first where it shows the picture larger than the frame, so that nothing aliases.
     corners = np.array([[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]], np.float64)
-    quad = cv2.perspectiveTransform(corners[None], H)[0].astype(np.float32)
+    quad = cv2.perspectiveTransform(corners[None], H_frame_to_photo)[0].astype(np.float32)
     shrink = (cv2.contourArea(quad) / (size[0] * size[1])) ** 0.5
-    if shrink > 1.4 and min(photo.shape[:2]) / shrink > 16:
+    if 1.4 < shrink < min(photo.shape[:2]) / 16:
         photo = cv2.resize(photo, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-        H = np.diag([1 / shrink, 1 / shrink, 1.0]) @ H
-    seen = cv2.warpPerspective(photo, H, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        H_frame_to_photo = np.diag([1 / shrink, 1 / shrink, 1.0]) @ H_frame_to_photo
+    seen = cv2.warpPerspective(photo, H_frame_to_photo, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     inside = np.full(photo.shape[:2], 255, np.uint8)
-    mask = cv2.warpPerspective(inside, H, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP) > 0
-    return reference, seen, mask
+    mask = cv2.warpPerspective(inside, H_frame_to_photo, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    return seen, mask > 0
+
+
+def to_lab(image: ColorImage) -> FloatArray:
+    """(H, W, 3) float32 in OpenCV's 8-bit Lab units; neutral chroma is 128."""
+    return cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
+
+
+def correlation(window: FloatArray, cell: FloatArray) -> float:
+    """Best normalised correlation of `cell` at any place of the larger `window`; 0 where one is plain."""
+    return float(np.nan_to_num(cv2.matchTemplate(window, cell, cv2.TM_CCOEFF_NORMED)).max())
+
+
+def padded(lightness: FloatArray) -> FloatArray:
+    """With a border of SHIFT pixels, so that every cell has its window."""
+    return cv2.copyMakeBorder(lightness, SHIFT, SHIFT, SHIFT, SHIFT, cv2.BORDER_REPLICATE)
 
 
 def _cells(reference: FloatArray, seen: FloatArray, mask: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
     """Best correlation of each cell of the picture within +-SHIFT pixels of the photo, and its contrast."""
     height, width = reference.shape
     scores, weights = [], []
-    padded = cv2.copyMakeBorder(seen, SHIFT, SHIFT, SHIFT, SHIFT, cv2.BORDER_REPLICATE)
+    windows = padded(seen)
     for top in range(0, height - CELL + 1, CELL):
         for left in range(0, width - CELL + 1, CELL):
             if not mask[top : top + CELL, left : left + CELL].all():
                 continue
             cell = reference[top : top + CELL, left : left + CELL]
             spread = float(cell.std())
-            if spread < 4:  # a plain cell correlates with anything
+            if spread < PLAIN:
                 continue
-            window = padded[top : top + CELL + 2 * SHIFT, left : left + CELL + 2 * SHIFT]
-            scores.append(float(np.nan_to_num(cv2.matchTemplate(window, cell, cv2.TM_CCOEFF_NORMED)).max()))
+            window = windows[top : top + CELL + 2 * SHIFT, left : left + CELL + 2 * SHIFT]
+            scores.append(correlation(window, cell))
             weights.append(min(spread, 30.0))
     return np.array(scores, np.float32), np.array(weights, np.float32)
 
 
-def _colour(reference: FloatArray, seen: FloatArray, mask: NDArray[np.bool_]) -> tuple[float, float]:
-    size = (max(4, reference.shape[1] // 8), max(4, reference.shape[0] // 8))
-    small = [cv2.resize(i, size, interpolation=cv2.INTER_AREA).reshape(-1, 3) for i in (reference, seen)]
+def coarse_colours(*labs: FloatArray, mask: NDArray[np.bool_]) -> list[FloatArray]:
+    """Each image's (N, 3) colours on the coarse grid, where the mask covers it; empty for too few cells."""
+    height, width = mask.shape
+    factor = COARSE / max(height, width)
+    size = (max(4, round(width * factor)), max(4, round(height * factor)))
     kept = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA).ravel() > 0.9
     if kept.sum() < 8:
-        return 0.0, 30.0
-    target, source = small[0][kept], small[1][kept]
-    chroma = target[:, 1:] - 128
-    # Ridge: with few colours in the photo a free linear map would explain anything.
+        kept[:] = False
+    return [cv2.resize(lab, size, interpolation=cv2.INTER_AREA).reshape(-1, 3)[kept] for lab in labs]
+
+
+def fitted_chroma(target: FloatArray, source: FloatArray) -> FloatArray:
+    """(N, 2): the target's chroma as far as a linear map of the source's Lab colours (N, 3) gives it."""
     design = np.c_[source - source.mean(0), np.ones(len(source))]
-    ridge = np.diag([25.0, 25.0, 25.0, 1e-3]) * len(source) / 10
-    fitted = design @ np.linalg.solve(design.T @ design + ridge, design.T @ chroma)
-    residual = chroma - fitted
+    ridge = np.diag([_RIDGE, _RIDGE, _RIDGE, 1e-3]) * len(source) / 10
+    return np.asarray(design @ np.linalg.solve(design.T @ design + ridge, design.T @ target[:, 1:]), np.float32)
+
+
+def _explained(target: FloatArray, source: FloatArray) -> tuple[float, float]:
+    chroma = target[:, 1:]
+    residual = chroma - fitted_chroma(target, source)
     total = ((chroma - chroma.mean(0)) ** 2).sum() + 4.0 * len(chroma)
     explained = 1 - (residual**2).sum() / total
     return float(np.clip(explained, -1, 1)), float(np.sqrt((residual**2).sum(1)).mean())
+
+
+def _hue(ours: FloatArray, theirs: FloatArray) -> float:
+    """Correlation of the centred chromas; a variance of 9 is added, so that grey pictures give 0."""
+    a, b = (c[:, 1:] - c[:, 1:].mean(0) for c in (ours, theirs))
+    noise = 9.0 * len(a)
+    return float((a * b).sum() / np.sqrt(((a**2).sum() + noise) * ((b**2).sum() + noise)))
+
+
+def chroma_distance(target: FloatArray, source: FloatArray) -> Array:
+    """(N,) distance of the target's chroma from what the source's colours explain, Lab units."""
+    return np.asarray(np.sqrt(((target[:, 1:] - fitted_chroma(target, source)) ** 2).sum(1)))

@@ -1,7 +1,7 @@
 """From the figures of a verified candidate to its match ratio: two small logistic regressions.
 
-The pair model judges one candidate by itself; the answer model then sees the best candidate's logit and its
-margin over the runner-up. Both were fitted on evaluation photos (`obverse calibrate`); hundreds of photos
+The pair model judges one candidate by itself; the answer model then sees the best candidate's logit, its
+margin over the runner-up and their duel. Both were fitted on evaluation photos (`obverse calibrate`); hundreds of photos
 feed no more than a dozen weights.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ModelError
+from engine.rivals import NO_RIVAL, Duel
 from engine.runtime import DEFAULT_MODEL
 
 GEOMETRY_FIGURES = ("inliers", "share", "similarity", "spread", "rank_score", "ratio_kept")
@@ -25,9 +26,15 @@ FULL_FIGURES = (
     "structure_share",
     "colour",
     "chroma_gap",
+    "colour_back",
+    "gap_back",
+    "hue",
     "visible",
 )
-ANSWER_FIGURES = ("logit", "margin")
+DUEL_FIGURES = ("rival", "structure", "colour", "alike", "shared")
+ANSWER_FIGURES = ("logit", "margin", *DUEL_FIGURES)
+FURTHEST = 10.0
+"""Logits and margins are cut here: beyond it more evidence changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +70,20 @@ class Calibration:
         chosen = self.pair_full if "structure" in figures else self.pair_geometry
         return chosen.logit(figures)
 
-    def match_ratio(self, logit: float, runner_up: float) -> float:
-        """Percent. runner_up: the best other candidate's logit; -10 where there is none."""
-        margin = float(np.clip(logit - max(runner_up, -10.0), -10, 10))
-        value = self.answer.logit({"logit": float(np.clip(logit, -10, 15)), "margin": margin})
+    def match_ratio(self, logit: float, runner_up: float | None, duel: Duel = NO_RIVAL) -> float:
+        """Percent. runner_up: the best other candidate's logit; duel: the comparison with it."""
+        return self.answer_ratio(answer_figures(logit, runner_up, duel))
+
+    def answer_ratio(self, figures: dict[str, float]) -> float:
+        """The same from `answer_figures`."""
+        value = self.answer.logit(figures)
         return float(100 / (1 + np.exp(-np.clip(value, -30, 30))))
+
+
+def answer_figures(logit: float, runner_up: float | None, duel: Duel) -> dict[str, float]:
+    """What the answer model reads."""
+    margin = FURTHEST if runner_up is None else float(np.clip(logit - runner_up, -FURTHEST, FURTHEST))
+    return {"logit": float(np.clip(logit, -FURTHEST, FURTHEST)), "margin": margin, **vars(duel)}
 
 
 def load_calibration(path: Path | None = None) -> Calibration:

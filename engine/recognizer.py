@@ -41,9 +41,10 @@ from engine.lock import FolderLock
 from engine.matching import prepare_photo, project
 from engine.quality import level_of, quality
 from engine.records import to_bytes, unpack
+from engine.rivals import Duel
 from engine.runtime import PatchModel, RuntimeSettings
 from engine.values import Array, ColorImage, FloatArray, resize_matrix
-from engine.verification import Candidate, Verified, look, verify_all
+from engine.verification import Candidate, Looked, look, meet, verify_all
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9@_.]{3,50}")
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
@@ -326,7 +327,8 @@ class Recognizer:
         if self.needs_second_look(found):
             search = self.rank(image, full, features, numbers, windows=True, clock=clock)
             found = self.verify(search, clock=clock)
-        ranked = self.with_ratios(found)
+        with clock.stage("judge"):
+            ranked = self.judge(found, search.image)
         with clock.stage("answer"):
             results = self._matches(ranked[: max(k, 1)], search)
         accepted = results[0] if results and results[0].accepted else None
@@ -413,7 +415,7 @@ class Recognizer:
                 result.append(Candidate(slot, picture.id, float(score), table.records(slot), size))
         return result
 
-    def verify(self, search: PhotoSearch, *, clock: Clock | None = None) -> list[Verified]:
+    def verify(self, search: PhotoSearch, *, clock: Clock | None = None) -> list[Looked]:
         """The best candidates with their figures, most inliers first."""
         clock = clock or Clock()
         pool = self._pool if self.settings.threads > 1 else None
@@ -421,43 +423,50 @@ class Recognizer:
             side = prepare_photo(search.features, self.model.vocabulary)
             found = verify_all(side, self.candidates(search, self.settings.verified), pool=pool)
         with clock.stage("look"):
-            width = search.features.size[0]
-            seen = [look(v, search.image, width, self._kept_picture) for v in found[:LOOKED_AT]]
-        return seen
+            kept = [self._kept_picture(v.candidate.picture_id) for v in found[:LOOKED_AT]]
+            return [look(v, search.image, picture) for v, picture in zip(found, kept, strict=False)]
 
-    def needs_second_look(self, found: Sequence[Verified]) -> bool:
+    def needs_second_look(self, found: Sequence[Looked]) -> bool:
         """Whether no candidate comes near to being an answer."""
         if not self.settings.second_look:
             return False
-        return max((self.calibration.pair_logit(v.figures) for v in found), default=-10.0) < 0
+        return max((self.calibration.pair_logit(one.figures) for one in found), default=-10.0) < 0
 
-    def with_ratios(self, found: Sequence[Verified]) -> list[tuple[Verified, float]]:
-        """Candidates with their match ratios, best first. Copies of one picture do not compete: the one
-        added first stands first."""
-        logits = [self.calibration.pair_logit(v.figures) for v in found]
-        ratios = []
-        for i, verified in enumerate(found):
-            others = [logits[j] for j in range(len(found)) if j != i and not self.same_picture(verified, found[j])]
-            ratios.append((verified, self.calibration.match_ratio(logits[i], max(others, default=-10.0))))
-        ratios.sort(key=lambda pair: -pair[1])
-        if ratios:
-            first = [pair for pair in ratios if pair[0] is ratios[0][0] or self.same_picture(ratios[0][0], pair[0])]
-            oldest = min(first, key=lambda pair: pair[0].candidate.picture_id)
-            ratios = [(oldest[0], ratios[0][1]), *(pair for pair in ratios if pair is not oldest)]
-        return ratios
+    def judge(self, found: Sequence[Looked], photo: ColorImage) -> list[tuple[Looked, float]]:
+        """Candidates with their match ratios, best first. The best two meet in a duel; copies of one picture
+        do not compete, and the one added first stands before the others."""
+        logits = [self.calibration.pair_logit(one.figures) for one in found]
+        order = sorted(range(len(found)), key=lambda i: -logits[i])
+        ratios = {}
+        for i in order:
+            rival = next((j for j in order if j != i and not self.same_picture(found[i], found[j])), None)
+            if rival is None:
+                ratios[i] = self.calibration.match_ratio(logits[i], None)
+            else:
+                # Only the first and its rival can answer; the others stand in the list by their margin.
+                close = i == order[0] or rival == order[0]
+                met = meet(found[i], found[rival], photo) if close else Duel(1.0, 0.0, 0.0, 0.0, 0.0)
+                ratios[i] = self.calibration.match_ratio(logits[i], logits[rival], met)
+        ranked = sorted(order, key=lambda i: -ratios[i])
+        if ranked:
+            copies = [i for i in ranked if i == ranked[0] or self.same_picture(found[ranked[0]], found[i])]
+            oldest = min(copies, key=lambda i: found[i].verified.candidate.picture_id)
+            ratios[oldest] = ratios[ranked[0]]
+            ranked = [oldest, *(i for i in ranked if i != oldest)]
+        return [(found[i], ratios[i]) for i in ranked]
 
-    def same_picture(self, a: Verified, b: Verified) -> bool:
+    def same_picture(self, one: Looked, other: Looked) -> bool:
         """Whether two stored pictures are the same one, added twice or in two channels: most keypoints of
         both are equal to the bit, or nearly so, at the same places."""
-        if len(a.candidate.rows) != len(b.candidate.rows):
-            return False
-        return bool(np.mean(np.isin(a.candidate.rows[:, 0], b.candidate.rows[:, 0])) > 0.8)
+        a, b = one.verified.candidate.rows[:, 0], other.verified.candidate.rows[:, 0]
+        return bool(np.isin(a, b).mean() > 0.8)
 
-    def _matches(self, ranked: Sequence[tuple[Verified, float]], search: PhotoSearch) -> Sequence[Match]:
-        pictures = self.catalogue.pictures_by_id([v.candidate.picture_id for v, _ in ranked])
+    def _matches(self, ranked: Sequence[tuple[Looked, float]], search: PhotoSearch) -> Sequence[Match]:
+        pictures = self.catalogue.pictures_by_id([one.verified.candidate.picture_id for one, _ in ranked])
         to_full = resize_matrix(search.features.size, search.size)
         matches = []
-        for verified, ratio in ranked:
+        for one, ratio in ranked:
+            verified = one.verified
             picture = pictures.get(verified.candidate.picture_id)
             if picture is None:  # removed while this photo was being recognised
                 continue
@@ -474,7 +483,7 @@ class Recognizer:
                     quad=project(H, corners).astype(np.float32),
                     inliers=len(seen),
                     accepted=ratio >= threshold,
-                    figures=verified.figures,
+                    figures=one.figures,
                     points=np.stack([project(to_full, seen), stored], 1).astype(np.float32),
                 )
             )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.appearance import compare
 from engine.matching import Geometry, PhotoSide, match, quad_is_sane
 from engine.records import unpack
+from engine.rivals import Duel, duel
 from engine.values import Array, ColorImage
 
 FEWEST_INLIERS = 6
@@ -90,17 +92,31 @@ def _beyond_doubt(found: list[Verified], rest: Sequence[Candidate]) -> bool:
     return not rest or rest[0].rank_score < 0.25 * best.candidate.rank_score
 
 
-def look(
-    verified: Verified, photo: ColorImage, photo_width: int, load: Callable[[int], ColorImage | None]
-) -> Verified:
-    """The same with the figures of structure and colour, where the picture was kept.
+@dataclass(frozen=True)
+class Looked:
+    """A verified candidate, its kept picture (None where there is none) and where that lies in the photo.
 
-    photo: RGB at any size; photo_width: width of the working image that H maps to.
+    H_kept_to_photo: 3x3, pixels of the kept picture to those of the working photo; figures: all of them.
     """
-    picture = load(verified.candidate.picture_id)
+
+    verified: Verified
+    picture: ColorImage | None
+    H_kept_to_photo: NDArray[np.float64]
+    figures: dict[str, float]
+
+
+def look(verified: Verified, photo: ColorImage, picture: ColorImage | None) -> Looked:
+    """Adds the figures of structure and colour, where the picture was kept. photo: the working image."""
+    H = verified.geometry.H_picture_to_photo
     if picture is None:
-        return verified
-    to_frame = np.diag([verified.candidate.size[0] / picture.shape[1]] * 2 + [1.0])
-    to_photo = np.diag([photo.shape[1] / photo_width] * 2 + [1.0])
-    seen = compare(picture, photo, to_photo @ verified.geometry.H_picture_to_photo @ to_frame)
-    return Verified(verified.candidate, verified.geometry, {**verified.figures, **vars(seen)})
+        return Looked(verified, None, H, verified.figures)
+    to_frame = verified.candidate.size[0] / picture.shape[1]
+    H = H @ np.diag([to_frame, to_frame, 1.0])
+    return Looked(verified, picture, H, {**verified.figures, **vars(compare(picture, photo, H))})
+
+
+def meet(one: Looked, other: Looked, photo: ColorImage) -> Duel:
+    """The duel of two candidates; only that there is a rival, where a picture was not kept."""
+    if one.picture is None or other.picture is None:
+        return Duel(1.0, 0.0, 0.0, 0.0, 0.0)
+    return duel(one.picture, one.H_kept_to_photo, other.picture, other.H_kept_to_photo, photo)

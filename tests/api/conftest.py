@@ -15,7 +15,9 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("served")
-    with serving(folder / "data", log=folder / "log", max_image_bytes=400_000, page_size=100, engine_queue=40) as running:
+    with serving(
+        folder / "data", log=folder / "log", max_image_bytes=400_000, page_size=100, engine_queue=40
+    ) as running:
         yield running
 
 

@@ -33,11 +33,15 @@ class Server:
     log: Path
     client: httpx.Client = field(repr=False)
 
-    def call(self, method: str, user: Caller | None = None, image: bytes | None = None, **fields: Any) -> dict[str, Any]:
+    def call(
+        self, method: str, user: Caller | None = None, image: bytes | None = None, **fields: Any
+    ) -> dict[str, Any]:
         """One call as a browser's form would send it: the answer's JSON. None leaves a field out."""
         return self.post(method, user, image, **fields).json()
 
-    def post(self, method: str, user: Caller | None = None, image: bytes | None = None, **fields: Any) -> httpx.Response:
+    def post(
+        self, method: str, user: Caller | None = None, image: bytes | None = None, **fields: Any
+    ) -> httpx.Response:
         data = {**(user.fields if user else {}), **fields}
         parts: list[tuple[str, Any]] = [(name, (None, str(value))) for name, value in data.items() if value is not None]
         if image is not None:

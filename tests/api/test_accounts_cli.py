@@ -79,7 +79,8 @@ class TestUsers:
 
 
 class TestChannels:
-    def test_whole_life(self, server: Server, alice: Caller, bob: Caller) -> None:
+    @pytest.mark.usefixtures("bob")
+    def test_whole_life(self, server: Server, alice: Caller) -> None:
         data = ("--data", str(server.folder))
         made = run_json("channel", "add", "lifelong", "--user", "alice", "--quota", "1", *data)
         assert made == {"channel": "lifelong", "user": "alice", "pictures": 0, "quota": 1}
@@ -103,7 +104,8 @@ class TestChannels:
         assert server.code("GetImages", alice, channel="orphan") == 0
         run("channel", "add", "orphan", "--user", "alice", *data, code=1)
 
-    def test_names_are_unique_over_all_users(self, server: Server, alice: Caller, bob: Caller, books: str) -> None:
+    @pytest.mark.usefixtures("bob")
+    def test_names_are_unique_over_all_users(self, server: Server, books: str) -> None:
         run("channel", "add", books, "--user", "bob", "--data", str(server.folder), code=1)
 
     def test_refusals(self, tmp_path: Path) -> None:
@@ -151,6 +153,7 @@ class TestStats:
 
 def test_no_effect_at_import() -> None:
     """Importing the service opens nothing, logs nothing and leaves the loggers alone."""
-    code = "import logging, api.app, api.server, cli.accounts, cli.serve, cli.stats; assert not logging.getLogger().handlers"
+    modules = "api.app, api.server, cli.accounts, cli.client, cli.serve, cli.stats"
+    code = f"import logging, {modules}; assert not logging.getLogger().handlers"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

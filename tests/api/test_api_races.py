@@ -24,7 +24,8 @@ class TestOneIdentifier:
         channel = make_channel(server.folder, "small", alice, quota=3)
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             calls = [
-                pool.submit(server.code, "AddImage", alice, picture(60), channel=channel, identifier=f"n.{n}") for n in range(8)
+                pool.submit(server.code, "AddImage", alice, picture(60), channel=channel, identifier=f"n.{n}")
+                for n in range(8)
             ]
             codes = sorted(call.result() for call in calls)
         assert codes == [0] * 3 + [20012] * 5
@@ -75,7 +76,9 @@ class TestAddAgainstRemove:
         """Once each, also when sixteen are answered together."""
         server.call("AddImage", alice, picture(62), channel=channel, identifier="counted")
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            calls = [pool.submit(server.call, "FindImage", alice, photo_of(62), channel=channel, limit=3) for _ in range(16)]
+            calls = [
+                pool.submit(server.call, "FindImage", alice, photo_of(62), channel=channel, limit=3) for _ in range(16)
+            ]
             hits = sum(call.result().get("identifier") == "counted" for call in calls)
         assert hits > 0
         records = server.call("Statistics", alice, channel=channel, startdate="2020", enddate="2100")["records"]

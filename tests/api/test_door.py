@@ -35,7 +35,7 @@ class TestLane:
 
         async def use() -> None:
             door, release = lane(), threading.Event()
-            running = [asyncio.create_task(door.run(release.wait)) for _ in range(2)]
+            running = [asyncio.create_task(door.run(lambda: release.wait(timeout=20))) for _ in range(2)]
             await asyncio.sleep(0.05)
             started = time.perf_counter()
             with pytest.raises(Busy) as refused:
@@ -55,7 +55,7 @@ class TestLane:
 
         async def use() -> None:
             door, release, late = lane(deadline_seconds=0.2), threading.Event(), []
-            hanging = asyncio.create_task(door.run(release.wait))
+            hanging = asyncio.create_task(door.run(lambda: release.wait(timeout=20)))
             waiting = asyncio.create_task(door.run(lambda: late.append(1)))
             ticks = 0
             while not (hanging.done() and waiting.done()):
@@ -65,7 +65,7 @@ class TestLane:
             for task in (hanging, waiting):
                 with pytest.raises(Busy, match="no answer within"):
                     await task
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.05)
             assert (door.inside, door.overdue) == (1, 2)
             assert not await door.close(timeout_seconds=0.05)
             release.set()

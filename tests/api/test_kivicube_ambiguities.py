@@ -91,7 +91,9 @@ class TestFindImageTransport:
 class TestMissingFields:
     """K6, K8"""
 
-    @pytest.mark.parametrize("method", ["AddImage", "RemoveImage", "GetImages", "UpdateImageInfo", "Statistics", "FindImage"])
+    @pytest.mark.parametrize(
+        "method", ["AddImage", "RemoveImage", "GetImages", "UpdateImageInfo", "Statistics", "FindImage"]
+    )
     def test_credentials(self, server: Server, alice: Caller, books: str, method: str) -> None:
         image = photo_of(1) if method in ("AddImage", "FindImage") else None
         for left_out in ("username", "secretkey"):
@@ -146,18 +148,23 @@ class TestMatchRatio:
     """K13, K24"""
 
     @pytest.mark.parametrize(
-        ("text", "number"), [("0.6", 60), ("1", 100), ("1.5", 1.5), ("60", 60), ("100", 100), ("33.25", 33.25), (".5", 50)]
+        ("text", "number"),
+        [("0.6", 60), ("1", 100), ("1.5", 1.5), ("60", 60), ("100", 100), ("33.25", 33.25), (".5", 50)],
     )
     def test_accepted(self, server: Server, alice: Caller, channel: str, text: str, number: float) -> None:
         added = server.call("AddImage", alice, picture(21), channel=channel, identifier="abc", matchratio=text)
         assert added["returncode"] == 0
         assert server.call("GetImages", alice, channel=channel)["images"][0]["matchratio"] == number
 
-    @pytest.mark.parametrize("text", ["0", "-1", "100.1", "1e9", "nan", "inf", "abc", "", " 60", "６０", "0x10", "1_0"])
+    @pytest.mark.parametrize(
+        "text", ["0", "-1", "100.1", "1e9", "nan", "inf", "abc", "", " 60", "\uff16\uff10", "0x10", "1_0"]
+    )
     def test_refused(self, server: Server, alice: Caller, books: str, text: str) -> None:
         """20010 with a message that names it, and the picture stays as it was."""
         before = server.call("GetImage", alice, channel=books, identifier="one.1")
-        answer = server.call("UpdateImageInfo", alice, channel=books, identifier="one.1", matchratio=text, metadata="new")
+        answer = server.call(
+            "UpdateImageInfo", alice, channel=books, identifier="one.1", matchratio=text, metadata="new"
+        )
         assert answer["returncode"] == 20010
         assert "matchratio" in answer["message"]
         assert server.call("GetImage", alice, channel=books, identifier="one.1") == before
@@ -232,7 +239,7 @@ class TestPaging:
             answer = server.call("GetImages", alice, channel=books, position=position)
             assert (answer["totalcount"], [image["identifier"] for image in answer["images"]]) == (3, names)
 
-    @pytest.mark.parametrize("position", ["-1", "one", "1.5", "", "9" * 40, "１"])
+    @pytest.mark.parametrize("position", ["-1", "one", "1.5", "", "9" * 40, "\uff11"])
     def test_malformed(self, server: Server, alice: Caller, books: str, position: str) -> None:
         assert server.code("GetImages", alice, channel=books, position=position) == 20010
 
@@ -252,7 +259,9 @@ class TestStatisticsRules:
     def test_widths_mix(self, server: Server, alice: Caller, start: str, end: str) -> None:
         assert server.code("Statistics", alice, startdate=start, enddate=end) == 0
 
-    @pytest.mark.parametrize("date", ["", "26", "202613", "20260230", "2026-01", "20261", "x", "２０２６", "0000"])
+    @pytest.mark.parametrize(
+        "date", ["", "26", "202613", "20260230", "2026-01", "20261", "x", "\uff12\uff10\uff12\uff16", "0000"]
+    )
     def test_unparsable(self, server: Server, alice: Caller, date: str) -> None:
         answer = server.call("Statistics", alice, startdate=date, enddate="2026")
         assert answer["returncode"] == 20010
@@ -347,7 +356,9 @@ class TestEncodings:
             ("Statistics", DAYS),
         ],
     )
-    def test_all(self, server: Server, alice: Caller, books: str, form: str, method: str, fields: dict[str, str]) -> None:
+    def test_all(
+        self, server: Server, alice: Caller, books: str, form: str, method: str, fields: dict[str, str]
+    ) -> None:
         body = {**alice.fields, "channel": books, **fields, "unknown": "ignored"}
         if form == "files":
             body = {name: (None, value) for name, value in body.items()}

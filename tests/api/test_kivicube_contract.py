@@ -21,7 +21,10 @@ class TestAddImage:
         assert set(answer) == {"returncode", "level"}
         assert answer["returncode"] == 0
         assert answer["level"] in range(1, 6)
-        assert server.call("FindImage", alice, photo_of(10), channel=channel) == {"returncode": 0, "identifier": "new.1"}
+        assert server.call("FindImage", alice, photo_of(10), channel=channel) == {
+            "returncode": 0,
+            "identifier": "new.1",
+        }
 
     def test_20001(self, server: Server, channel: str) -> None:
         assert server.code("AddImage", None, picture(10), channel=channel, identifier="abc", **WRONG) == 20001
@@ -47,13 +50,16 @@ class TestAddImage:
         assert server.code("AddImage", alice, image, channel=channel, identifier="abc") == 20006
 
     @pytest.mark.parametrize(
-        "image", [b"", b"text", b"GIF89a" + b"\0" * 50, picture(10)[:600], b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0" * 9]
+        "image",
+        [b"", b"text", b"GIF89a" + b"\0" * 50, picture(10)[:600], b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0" * 9],
     )
     def test_20007(self, server: Server, alice: Caller, channel: str, image: bytes) -> None:
         """Empty, unknown, another format, broken off."""
         assert server.code("AddImage", alice, image, channel=channel, identifier="abc") == 20007
 
-    @pytest.mark.parametrize("identifier", ["ab", "a" * 51, "a-b", "a b c", "äöü", "日本語", "abc\n", "../etc", None, ""])
+    @pytest.mark.parametrize(
+        "identifier", ["ab", "a" * 51, "a-b", "a b c", "äöü", "日本語", "abc\n", "../etc", None, ""]
+    )
     def test_20010(self, server: Server, alice: Caller, channel: str, identifier: str | None) -> None:
         assert server.code("AddImage", alice, picture(10), channel=channel, identifier=identifier) == 20010
 
@@ -135,7 +141,9 @@ class TestGetImage:
 class TestUpdateImageInfo:
     def test_ok(self, server: Server, alice: Caller, channel: str) -> None:
         server.call("AddImage", alice, picture(13), channel=channel, identifier="abc", metadata="old")
-        changed = server.call("UpdateImageInfo", alice, channel=channel, identifier="abc", matchratio="0.25", metadata="ñ")
+        changed = server.call(
+            "UpdateImageInfo", alice, channel=channel, identifier="abc", matchratio="0.25", metadata="ñ"
+        )
         assert changed == {"returncode": 0}
         found = server.call("GetImage", alice, channel=channel, identifier="abc")
         assert (found["metadata"], found["matchratio"]) == ("ñ", 25)
@@ -162,7 +170,9 @@ class TestStatistics:
         days = {"startdate": "2020", "enddate": "2100"}
         one = server.call("Statistics", alice, channel=channel, **days)
         assert (one["returncode"], one["username"], one["channel"]) == (0, alice.full.username, channel)
-        assert [{k: r[k] for k in ("identifier", "count")} for r in one["records"]] == [{"identifier": "abc", "count": 2}]
+        assert [{k: r[k] for k in ("identifier", "count")} for r in one["records"]] == [
+            {"identifier": "abc", "count": 2}
+        ]
         assert len(one["records"][0]["date"]) == 8
         all_of_them = server.call("Statistics", alice, **days)
         assert set(all_of_them) == {"returncode", "username", "records"}

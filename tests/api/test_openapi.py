@@ -6,16 +6,20 @@ import subprocess
 import sys
 
 import pytest
-from running_server import Caller, Server
+from running_server import Server
 
 
 @pytest.mark.slow
-def test_schemathesis(server: Server, alice: Caller, books: str) -> None:
+@pytest.mark.usefixtures("books")
+def test_schemathesis(server: Server) -> None:
     """Valid and invalid requests for every path. Positive and negative data both answer HTTP 200 here, with a
     code, so the checks of statuses that assume otherwise are left out."""
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{server.base}/docs/openapi.json"),
-        *("--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"),
+        *(
+            "--checks",
+            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+        ),
         *("--max-examples", "40", "--seed", "5", "--request-timeout", "30"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)

@@ -32,10 +32,21 @@ class TestPaths:
         response = server.client.get("/metrics")
         assert response.headers["content-type"].startswith("text/plain")
         families = {family.name: family for family in text_string_to_metric_families(response.text)}
-        counted = {(s.labels["method"], s.labels["code"]): s.value for s in families["obverse_requests"].samples if "code" in s.labels}
+        counted = {
+            (s.labels["method"], s.labels["code"]): s.value
+            for s in families["obverse_requests"].samples
+            if "code" in s.labels
+        }
         assert counted["FindImage", "0"] >= 1
         assert counted["GetImages", "20003"] >= 1
-        for name in ("request_seconds", "stage_seconds", "gallery", "lane_inside", "lane_refused", "requests_in_flight"):
+        for name in (
+            "request_seconds",
+            "stage_seconds",
+            "gallery",
+            "lane_inside",
+            "lane_refused",
+            "requests_in_flight",
+        ):
             assert families[f"obverse_{name}"].samples
         sizes = {sample.labels["what"]: sample.value for sample in families["obverse_gallery"].samples}
         assert sizes["pictures"] >= 3
@@ -132,7 +143,7 @@ class TestStopping:
                 assert server.stop() == 0
             answered = 0
             for call in calls:
-                with contextlib.suppress(Exception):  # noqa: BLE001  # those that came after the stop find no server
+                with contextlib.suppress(Exception):  # those that came after the stop find no server
                     answered += call.result().get("identifier") == "one.1"
             assert answered >= 1
             assert not (folder / "server.json").exists()

@@ -41,7 +41,13 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("PORT", "many"), ("PORT", "-1"), ("TIME_ZONE", "Mars/Base"), ("PAGE_SIZE", "0"), ("PUBLIC_GETIMAGE", "perhaps")],
+        [
+            ("PORT", "many"),
+            ("PORT", "-1"),
+            ("TIME_ZONE", "Mars/Base"),
+            ("PAGE_SIZE", "0"),
+            ("PUBLIC_GETIMAGE", "perhaps"),
+        ],
     )
     def test_values(self, name: str, value: str) -> None:
         with pytest.raises(SettingError, match=name.lower()):

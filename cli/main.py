@@ -1,0 +1,91 @@
+"""The `obverse` command: a table of subcommands, each imported when it is used.
+
+`obverse find` loads neither the web framework nor DuckDB, and only `obverse train` loads torch. What the engine
+and the service refuse on purpose becomes one line on stderr and status 1, in this one place.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from engine.errors import ObverseError
+
+COMMANDS = {
+    "add": "cli.pictures:add",
+    "find": "cli.pictures:find",
+    "list": "cli.pictures:list_pictures",
+    "remove": "cli.pictures:remove",
+    "info": "cli.pictures:info",
+    "backup": "cli.safekeeping:backup",
+    "restore": "cli.safekeeping:restore",
+    "reindex": "cli.safekeeping:reindex",
+    "serve": "cli.serve:serve",
+    "user": "cli.accounts:user_app",
+    "channel": "cli.accounts:channel_app",
+    "stats": "cli.stats:stats",
+    "client": "cli.client:client_app",
+    "demo": "cli.demo:demo",
+    "recall": "cli.research:recall",
+    "evaluate": "cli.research:evaluate",
+    "calibrate": "cli.research:calibrate",
+    "bench": "cli.research:bench_app",
+    "train": "cli.learn:train",
+}
+"""Name to MODULE:FUNCTION, or to MODULE:APP for a group; help lists them in this order."""
+
+
+class LazyCommands(typer.core.TyperGroup):
+    """Imports a subcommand's module when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the signature is Click's
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        content = getattr(importlib.import_module(module), attribute)
+        if not isinstance(content, typer.Typer):
+            single = typer.Typer(add_completion=False)
+            single.command(cmd_name)(content)
+            content = single
+        command = typer.main.get_command(content)
+        command.name = cmd_name
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # `obverse list | head`: Click ends quietly
+        except (ObverseError, OSError) as error:
+            typer.echo(f"obverse: {error}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(cls=LazyCommands, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(importlib.metadata.version("obverse"))
+        raise typer.Exit
+
+
+@app.callback()
+def obverse(
+    version: Annotated[  # noqa: ARG001  # its callback answers
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Recognise pictures in photographs: a gallery on disk, a verified and explained answer."""
+
+
+if __name__ == "__main__":
+    app()
