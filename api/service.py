@@ -10,7 +10,6 @@ import asyncio
 import concurrent.futures
 import datetime as dt
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.accounts.store import Accounts, User
@@ -168,17 +167,28 @@ class Service:
 
     # Recognition and counts
 
-    async def find(self, user: User, channels: Sequence[str], photo: bytes, *, k: int) -> Recognition:
-        """Recognises the photo; an answered match is durably counted, once, before this returns.
+    async def find(self, user: User, channel: str | None, photo: bytes, *, k: int) -> Recognition:
+        """Recognises the photo in one channel or in all of the user's; an answered match is durably counted,
+        once, before this returns.
 
-        Raises the engine's ImageErrors, StatisticsError, Busy.
+        Raises ChannelNotFound, ForeignChannel, the engine's ImageErrors, StatisticsError, Busy.
         """
-        recognition = await self.door.engine.run(lambda: self.recognizer.recognise(photo, channels, k=k))
+        recognition = await self.door.engine.run(lambda: self._find(user, channel, photo, k=k))
         self.metrics.observe_stages(recognition.timings_ms)
         if recognition.answer is not None:
             picture = recognition.answer.picture
             await self._committed(self.writer.count(user.id, picture.channel, picture.identifier))
         return recognition
+
+    def _find(self, user: User, channel: str | None, photo: bytes, *, k: int) -> Recognition:
+        """Channels are looked up here, not before the wait in the queue: they may have changed hands in it."""
+        try:
+            return self.recognizer.recognise(photo, self.searched_channels(user, channel), k=k)
+        except ChannelNotFound:
+            if channel is not None:
+                raise
+            # One of the user's channels was removed in this very moment; the others are still to be searched.
+            return self.recognizer.recognise(photo, self.searched_channels(user, None), k=k)
 
     async def _committed(self, count: concurrent.futures.Future[None]) -> None:
         waiting = asyncio.wrap_future(count)

@@ -20,7 +20,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from api.errors import SettingError
 
 PREFIX = "OBVERSE_"
-COMMAND_LINE_VARIABLES = frozenset({"OBVERSE_CONFIG", "OBVERSE_DATA"})
+COMMAND_LINE_VARIABLES = frozenset(
+    {"OBVERSE_CONFIG", "OBVERSE_DATA", "OBVERSE_SERVER", "OBVERSE_USERNAME", "OBVERSE_SECRETKEY"}
+)
 """Variables that stand for options of the `obverse` command, not for settings."""
 
 

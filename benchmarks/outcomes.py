@@ -9,14 +9,12 @@ from pathlib import Path
 
 from benchmarks.sets import CHANNEL, EvaluationSet, side_of
 from engine.calibration import Calibration, answer_figures
-from engine.image import decode
-from engine.keypoints import PHOTO_DETECTOR, resize_long_side
-from engine.local_features import describe_photo
-from engine.recognizer import LOOKED_AT, Clock, Recognizer
+from engine.errors import TooFewFeatures
+from engine.recognizer import Recognizer
 from engine.rivals import NO_RIVAL, Duel
-from engine.verification import meet
-
-DUELLISTS = LOOKED_AT
+from engine.searching import Clock
+from engine.values import ColorImage
+from engine.verification import Looked, meet
 
 
 @dataclass(frozen=True)
@@ -52,28 +50,22 @@ def collect(recognizer: Recognizer, sets: Sequence[EvaluationSet]) -> Iterator[O
     for evaluation in sets:
         for query, references in sorted(evaluation.truth.items()):
             clock = Clock()
-            with clock.stage("decode"):
-                data = (evaluation.folder / "queries" / query).read_bytes()
-                decoded, size = decode(data, long_side=PHOTO_DETECTOR.long_side, limits=recognizer.settings.limits)
-                image = resize_long_side(decoded, PHOTO_DETECTOR.long_side)
-            with clock.stage("describe"):
-                features = describe_photo(image, recognizer.model)
-            search = recognizer.rank(image, size, features, number, clock=clock)
-            found = recognizer.verify(search, clock=clock)
-            if recognizer.needs_second_look(found):
-                search = recognizer.rank(image, size, features, number, windows=True, clock=clock)
-                found = recognizer.verify(search, clock=clock)
+            data = (evaluation.folder / "queries" / query).read_bytes()
+            try:
+                search, found = recognizer.searcher.examine(data, number, clock)
+            except TooFewFeatures:
+                search, found = None, []
             known = recognizer.catalogue.pictures_by_id([one.verified.candidate.picture_id for one in found])
             names = [known[one.verified.candidate.picture_id].identifier for one in found]
-            twins = [[j for j, b in enumerate(found) if j != i and recognizer.same_picture(a, b)] for i, a in enumerate(found)]
-            with clock.stage("judge"):
-                recognizer.judge(found, image)
-            duels = {
-                f"{i},{j}": vars(meet(a, b, image))
-                for i, a in enumerate(found[:DUELLISTS])
-                for j, b in enumerate(found[:DUELLISTS])
-                if i != j and j not in twins[i]
-            }
+            twins = [
+                [j for j, b in enumerate(found) if j != i and recognizer.searcher.same_picture(a, b)]
+                for i, a in enumerate(found)
+            ]
+            duels: dict[str, dict[str, float]] = {}
+            if search is not None:
+                with clock.stage("judge"):
+                    recognizer.searcher.judge(found, search.image)
+                duels = _duels(found, twins, search.image)
             yield Outcome(
                 evaluation.name,
                 query,
@@ -86,6 +78,16 @@ def collect(recognizer: Recognizer, sets: Sequence[EvaluationSet]) -> Iterator[O
                 duels,
                 clock.milliseconds,
             )
+
+
+def _duels(found: Sequence[Looked], twins: Sequence[Sequence[int]], photo: ColorImage) -> dict[str, dict[str, float]]:
+    """All pairs, since a new fit may order the candidates anew."""
+    return {
+        f"{i},{j}": vars(meet(a, b, photo))
+        for i, a in enumerate(found)
+        for j, b in enumerate(found)
+        if i != j and j not in twins[i]
+    }
 
 
 def answer_rows(outcome: Outcome, calibration: Calibration) -> list[tuple[str, dict[str, float]]]:

@@ -43,8 +43,8 @@ def _ranks(
     decoded, size = decode(data, long_side=PHOTO_DETECTOR.long_side, limits=recognizer.settings.limits)
     image = resize_long_side(decoded, PHOTO_DETECTOR.long_side)
     features = describe_photo(image, recognizer.model)
-    search = recognizer.rank(image, size, features, channel)
-    whole = recognizer.rank(image, size, features, channel, everything=True)
+    search = recognizer.searcher.rank(image, size, features, channel)
+    whole = recognizer.searcher.rank(image, size, features, channel, everything=True)
     right = [recognizer.get(CHANNEL, evaluation.identifier(r)).id for r in references]
     slots = {s for s in (recognizer.gallery.table.slot_of(i) for i in right) if s is not None}
     return {

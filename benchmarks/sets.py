@@ -72,7 +72,9 @@ def side_of(query: str, references: frozenset[str]) -> str:
     return "fit" if hashlib.sha256(name.encode()).digest()[0] % 2 else "report"
 
 
-def fill(recognizer: Recognizer, sets: Sequence[EvaluationSet], distractors: Iterable[Path], *, workers: int = 2) -> dict[str, str]:
+def fill(
+    recognizer: Recognizer, sets: Sequence[EvaluationSet], distractors: Iterable[Path], *, workers: int = 2
+) -> dict[str, str]:
     """Adds all references and the distractor pictures to one channel; gives what was refused, with reasons.
     Pictures that are there already stay."""
     wanted = [(s.identifier(str(p.relative_to(s.folder / "refs"))), p) for s in sets for p in s.references()]

@@ -80,7 +80,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def obverse(
-    version: Annotated[  # noqa: ARG001  # its callback answers
+    version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:

@@ -17,23 +17,32 @@ _FONTS = (
     cv2.FONT_HERSHEY_TRIPLEX,
     cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
 )
-_FIRST = "amber brass cobalt dapple ember fennel garnet hazel indigo jasper kelp linden maple nettle onyx poppy".split()
-_SECOND = "arcade bazaar circus delta estuary ferry galaxy harbour island jubilee kiosk lagoon meadow opera pier regatta".split()
+_FIRST = (
+    *("amber", "brass", "cobalt", "dapple", "ember", "fennel", "garnet", "hazel"),
+    *("indigo", "jasper", "kelp", "linden", "maple", "nettle", "onyx", "poppy"),
+)
+_SECOND = (
+    *("arcade", "bazaar", "circus", "delta", "estuary", "ferry", "galaxy", "harbour"),
+    *("island", "jubilee", "kiosk", "lagoon", "meadow", "opera", "pier", "regatta"),
+)
 
 Colour = tuple[int, int, int]
 
 
-def poster(number: int) -> tuple[str, ColorImage]:
-    """Name and picture (840, 600, 3) of poster `number`, the same on every machine."""
+def name_of(number: int) -> str:
+    return f"{_FIRST[number % 16]}.{_SECOND[number // 16 % 16]}.{number:03d}"
+
+
+def poster(number: int) -> ColorImage:
+    """(840, 600, 3) picture of poster `number`, the same on every machine."""
     rng = np.random.default_rng([7, number])
-    name = f"{_FIRST[number % 16]}.{_SECOND[number // 16 % 16]}.{number:03d}"
     palette = _palette(rng)
     canvas = _backdrop(rng, palette)
     motif = _MOTIFS[int(rng.integers(len(_MOTIFS)))]
     motif(rng, canvas, palette)
     _ornaments(rng, canvas, palette)
-    _lettering(rng, canvas, name, palette)
-    return name, _paper(rng, canvas)
+    _lettering(rng, canvas, name_of(number), palette)
+    return _paper(rng, canvas)
 
 
 def _palette(rng: np.random.Generator) -> list[Colour]:
@@ -55,7 +64,7 @@ def _backdrop(rng: np.random.Generator, palette: list[Colour]) -> ColorImage:
     angle = rng.uniform(0, 2 * np.pi)
     ramp = np.cos(angle) * x / WIDTH + np.sin(angle) * y / HEIGHT
     ramp = ((ramp - ramp.min()) / np.ptp(ramp))[..., None]
-    return (np.array(palette[0]) * (1 - ramp) + np.array(palette[1]) * ramp).astype(np.uint8)
+    return np.asarray(np.array(palette[0]) * (1 - ramp) + np.array(palette[1]) * ramp, np.uint8)
 
 
 def _rays(rng: np.random.Generator, canvas: ColorImage, palette: list[Colour]) -> None:
@@ -84,7 +93,9 @@ def _skyline(rng: np.random.Generator, canvas: ColorImage, palette: list[Colour]
 
 def _hills(rng: np.random.Generator, canvas: ColorImage, palette: list[Colour]) -> None:
     x = np.arange(WIDTH)
-    cv2.circle(canvas, (int(rng.integers(80, 520)), int(rng.integers(120, 300))), 70, _pick(rng, palette), -1, cv2.LINE_AA)
+    cv2.circle(
+        canvas, (int(rng.integers(80, 520)), int(rng.integers(120, 300))), 70, _pick(rng, palette), -1, cv2.LINE_AA
+    )
     for level in np.linspace(320, 700, int(rng.integers(4, 7))):
         waves = rng.uniform(0.004, 0.03, 3), rng.uniform(0, 6.3, 3), rng.uniform(8, 50, 3)
         ridge = level + sum(a * np.sin(f * x + p) for f, p, a in zip(*waves, strict=True))
@@ -162,4 +173,4 @@ def _contrasting(rng: np.random.Generator, palette: list[Colour]) -> tuple[Colou
 def _paper(rng: np.random.Generator, canvas: ColorImage) -> ColorImage:
     """The grain of print, so that plain fields are not empty."""
     grain = cv2.GaussianBlur(rng.standard_normal((HEIGHT, WIDTH)).astype(np.float32), (0, 0), 1.2)
-    return np.clip(canvas + 14 * grain[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(canvas + 14 * grain[..., None], 0, 255), np.uint8)

@@ -1,8 +1,8 @@
 """From the figures of a verified candidate to its match ratio: two small logistic regressions.
 
-The pair model judges one candidate by itself; the answer model then sees the best candidate's logit, its
-margin over the runner-up and their duel. Both were fitted on evaluation photos (`obverse calibrate`); hundreds of photos
-feed no more than a dozen weights.
+The pair model judges one candidate by itself; the answer model then sees the best candidate's logit,
+its margin over the runner-up and their duel. Both were fitted on evaluation photos (`obverse calibrate`);
+hundreds of photos feed no more than a dozen weights.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,15 +92,15 @@ def load_calibration(path: Path | None = None) -> Calibration:
     path = path or DEFAULT_MODEL / "calibration.json"
     try:
         content = json.loads(path.read_text())
-        models = [_logistic(content[k]) for k in ("pair_full", "pair_geometry", "answer")]
-        return Calibration(*models, threshold=float(content["threshold"]))
+        full, geometry, answer = (_logistic(content[k]) for k in ("pair_full", "pair_geometry", "answer"))
+        return Calibration(full, geometry, answer, float(content["threshold"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is no calibration: {error}") from error
 
 
-def _logistic(content: dict[str, object]) -> Logistic:
-    arrays = [np.array(content[k], np.float64) for k in ("mean", "scale", "weights")]
-    names = tuple(str(n) for n in content["names"])  # type: ignore[attr-defined]
-    if any(a.shape != (len(names),) for a in arrays):
+def _logistic(content: dict[str, Any]) -> Logistic:
+    mean, scale, weights = (np.array(content[k], np.float64) for k in ("mean", "scale", "weights"))
+    names = tuple(str(n) for n in content["names"])
+    if any(a.shape != (len(names),) for a in (mean, scale, weights)):
         raise ValueError("as many means, scales and weights as names are needed")
-    return Logistic(names, *arrays, intercept=float(content["intercept"]))  # type: ignore[arg-type]
+    return Logistic(names, mean, scale, weights, float(content["intercept"]))

@@ -373,7 +373,7 @@ class Catalogue:
             .group_by(channel_table.c.name)
         )
         with reading(self.database) as connection:
-            return {name: number for name, number in connection.execute(query)}
+            return dict(tuple(row) for row in connection.execute(query))
 
     def rendition(self, picture_id: int) -> bytes | None:
         """The kept JPEG of a picture, or None."""

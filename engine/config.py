@@ -19,7 +19,8 @@ class EngineSettings:
     votes_depth, global_depth: candidates that each list passes on.
     exhaustive_up_to: channels of so many pictures are ranked whole, so that nothing can be lost.
     verified: candidates, best first, that are verified.
-    second_look: when nothing was accepted, windows of the photo are searched too.
+    second_look: when nothing comes near to an answer, the photo is described again, finer and fainter, and
+        windows of it are searched too; such photos take about three times as long.
     keep_pictures: store a normalised JPEG of each picture (long side at most 640 pixels); without it
         there is no structure and colour check, and `reindex` needs the source folder.
     store_orb: also keep ORB's own 256 bits (32 bytes a keypoint) for verifier "orb".

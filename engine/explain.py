@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import PictureNotFound
 from engine.image import decode
@@ -56,7 +57,9 @@ def draw(photo: ColorImage, photo_size: tuple[int, int], match: Match, picture: 
     return canvas
 
 
-def _pairs(points: FloatArray, to_left: FloatArray, to_right: FloatArray) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+def _pairs(
+    points: FloatArray, to_left: NDArray[np.float64], to_right: NDArray[np.float64]
+) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Line ends on the canvas; of many matches an even sample, lest they hide both pictures."""
     if not len(points):
         return []
@@ -81,5 +84,5 @@ def _size(image: ColorImage) -> tuple[int, int]:
     return image.shape[1], image.shape[0]
 
 
-def _shift(x: float, y: float) -> FloatArray:
-    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float32)
+def _shift(x: float, y: float) -> NDArray[np.float64]:
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)

@@ -328,9 +328,7 @@ class Gallery:
                 if self.settings.use_global and global_depth:
                     similar.append(global_index.search(segment.vectors, queries, allowed, depth=global_depth))
         slots = np.concatenate(always) if always else np.zeros(0, np.int64)
-        return Shortlist(
-            _best(voted, votes_depth), _best(similar, global_depth), slots[table.visible[slots] == 1]
-        )
+        return Shortlist(_best(voted, votes_depth), _best(similar, global_depth), slots[table.visible[slots] == 1])
 
     def _mask(self, channels: tuple[int, ...]) -> Array:
         """(S,) uint8: visible pictures of these channels; the last one asked for is kept."""

@@ -81,14 +81,13 @@ _DROP = HALF_BITS - WORD_HALF_BITS
 
 
 @intrinsic
-def popcount(_context, value):  # type: ignore[no-untyped-def]  # a Numba intrinsic
+def popcount(_context, value):  # type: ignore[no-untyped-def]  # noqa: ARG001  # a Numba intrinsic
     """Bits set in a uint64, as the processor's own instruction."""
     return types.int64(types.uint64), lambda _c, builder, _s, arguments: builder.ctpop(arguments[0])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _rank(starts, rows, signatures, points, base, grown, slots, counts, scores):  # type: ignore[no-untyped-def]
-    m_photo = np.empty(MATCHES_AT_MOST, np.int32)
     m_x, m_y = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
     m_u, m_v = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
     m_log, m_turn = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
@@ -105,11 +104,10 @@ def _rank(starts, rows, signatures, points, base, grown, slots, counts, scores):
             cell = np.int64(left << np.uint64(WORD_HALF_BITS) | right)
             nearest, chosen = HAMMING_LIMIT + 1, -1
             for e in range(starts[cell], starts[cell + 1]):
-                distance = popcount(signatures[e] ^ record[i, 0])
+                distance = popcount(signatures[e] ^ record[i, 0])  # type: ignore[call-arg, var-annotated]
                 if distance < nearest:
                     nearest, chosen = distance, rows[e]
             if chosen >= 0 and found < MATCHES_AT_MOST:
-                m_photo[found] = chosen
                 m_x[found], m_y[found] = points[chosen, 0], points[chosen, 1]
                 m_u[found] = np.float32(packed >> np.uint64(28) & np.uint64(4095)) * np.float32(0.125)
                 m_v[found] = np.float32(packed >> np.uint64(16) & np.uint64(4095)) * np.float32(0.125)
@@ -117,11 +115,11 @@ def _rank(starts, rows, signatures, points, base, grown, slots, counts, scores):
                 m_turn[found] = points[chosen, 3] - np.float32(packed & np.uint64(255)) * _TURN
                 m_weight[found] = HAMMING_WEIGHT[nearest]
                 found += 1
-        scores[c] = _best_agreement(m_photo, m_x, m_y, m_u, m_v, m_log, m_turn, m_weight, found)
+        scores[c] = _best_agreement(m_x, m_y, m_u, m_v, m_log, m_turn, m_weight, found)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _best_agreement(m_photo, x, y, u, v, log_scale, turn, weight, found):  # type: ignore[no-untyped-def]
+def _best_agreement(x, y, u, v, log_scale, turn, weight, found):  # type: ignore[no-untyped-def]
     """Weight of the matches that agree with the best single match: positions within 8 % of the picture's
     480 pixels (as seen in the photo), scales within a factor 1.6, angles within 0.6 rad."""
     best = np.float32(0)

@@ -37,7 +37,8 @@ class VectorIndex:
 
 def quantise(vector: FloatArray) -> Array:
     """(G,) int8 of a unit vector: 127 stands for three standard deviations of an even spread."""
-    return np.clip(np.rint(vector * (127 / 3 * len(vector) ** 0.5)), -127, 127).astype(np.int8)
+    scaled: Array = np.rint(vector * (127 / 3 * len(vector) ** 0.5))
+    return np.clip(scaled, -127, 127).astype(np.int8)
 
 
 def build_index(slots: Array, vectors: Array) -> VectorIndex:
@@ -51,11 +52,9 @@ def build_index(slots: Array, vectors: Array) -> VectorIndex:
     else:
         lists = int(4 * len(slots) ** 0.5)
         coarse = faiss.IndexFlatIP(dimension)
-        index = faiss.IndexIVFScalarQuantizer(
-            coarse, dimension, lists, code, faiss.METRIC_INNER_PRODUCT, False
-        )
+        index = faiss.IndexIVFScalarQuantizer(coarse, dimension, lists, code, faiss.METRIC_INNER_PRODUCT, False)
         index.own_fields = True
-        coarse.this.disown()
+        coarse.this.disown()  # type: ignore[attr-defined]  # SWIG's handle
         sample = np.random.default_rng(0).permutation(len(slots))[: 50 * lists]
         index.train(values[sample])
         index.nprobe = _PROBES
@@ -69,14 +68,14 @@ def search(vectors: VectorIndex, queries: FloatArray, allowed: Array, *, depth: 
     visible = allowed[vectors.slots]
     if not visible.any():
         return np.zeros(0, np.int64), np.zeros(0, np.float32)
-    parameters = None
+    parameters: faiss.SearchParameters | None = None
     if not visible.all():
         bitmap = np.packbits(visible != 0, bitorder="little")
         selector = faiss.IDSelectorBitmap(len(visible), faiss.swig_ptr(bitmap))
-        kind = faiss.SearchParametersIVF if vectors.kind == "ivf" else faiss.SearchParameters
-        parameters = kind(sel=selector)
         if vectors.kind == "ivf":
-            parameters.nprobe = _PROBES
+            parameters = faiss.SearchParametersIVF(sel=selector, nprobe=_PROBES)  # type: ignore[call-arg]
+        else:
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
     depth = min(depth, len(vectors.slots))
     similarity, row = vectors.index.search(np.ascontiguousarray(queries, np.float32), depth, params=parameters)
     similarity, row = similarity.ravel(), row.ravel()

@@ -6,6 +6,7 @@ Only this module decodes. Results are RGB, (H, W, 3) uint8, upright (EXIF orient
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 from dataclasses import dataclass
@@ -43,8 +44,11 @@ class ImageLimits:
     min_side: int = 32
 
 
-PNG_PIXELS = 40_000_000
-"""PNG has no reduced decoding: its pixels cost 4 bytes each (8 with 16 bits a channel), so fewer are allowed."""
+PNG_PIXELS = 30_000_000
+"""PNG has no reduced decoding: a transparent one of this size costs 380 MB while it is laid over white."""
+JPEG_SCANS = 32
+"""A progressive JPEG refines its pixels in about ten scans; a thousand empty ones would keep the decoder busy
+for most of a minute."""
 
 
 def sniff(data: bytes) -> str:
@@ -78,9 +82,11 @@ def decode(data: bytes, *, long_side: int, limits: ImageLimits | None = None) ->
                 return _pixels(picture, data, name, long_side=long_side, limits=limits)
     except (ImageTooLarge, ImageTooSmall, TruncatedImage):
         raise
+    except Image.DecompressionBombError as error:  # Pillow's own limit, reached before it tells us the size
+        found = re.search(r"\d+", str(error))
+        raise ImageTooLarge("pixels", int(found[0]) if found else limits.max_pixels + 1, limits.max_pixels) from error
     except (
         UnidentifiedImageError,
-        Image.DecompressionBombError,
         OSError,
         ValueError,
         SyntaxError,  # what Pillow raises for a broken PNG chunk
@@ -105,8 +111,11 @@ def _pixels(
         raise ImageTooSmall(width, height, limits.min_side)
     orientation = picture.getexif().get(0x0112, 1)
     if name == "JPEG":
+        if data.count(b"\xff\xda") > JPEG_SCANS:
+            raise TruncatedImage(name)
         # The largest reduction (1/2, 1/4, 1/8) that keeps the longer side at `long_side` or more.
-        picture.draft(None, (max(1, width * long_side // max(width, height)),) * 2)
+        longest = max(width, height)
+        picture.draft(None, (max(1, width * long_side // longest), max(1, height * long_side // longest)))
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
         values = np.asarray(picture, np.float32)
         top = 65535.0 if values.max(initial=0) > 255 else 255.0

@@ -49,6 +49,9 @@ class DetectorSettings:
 
 PICTURE_DETECTOR = DetectorSettings(long_side=480, count=400, faint_below=200)
 PHOTO_DETECTOR = DetectorSettings(long_side=640, count=700)
+CLOSER_DETECTOR = DetectorSettings(long_side=960, count=2000, fast_threshold=4, faint_threshold=2, faint_below=800)
+"""For a second look at a photo in which nothing was found: finer, fainter and three times as many. Of 67 photos
+whose picture the first look had missed it verified 33 (1,400 keypoints at 640 pixels: 24)."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,9 @@ def _nearest(similarity):  # type: ignore[no-untyped-def]  # compiled by Numba
     return column, best, second, row_of_column
 
 
-def find_homography(source: FloatArray, target: FloatArray, *, threshold: float = INLIER_PIXELS) -> tuple[NDArray[np.float64] | None, Array]:
+def find_homography(
+    source: FloatArray, target: FloatArray, *, threshold: float = INLIER_PIXELS
+) -> tuple[NDArray[np.float64] | None, Array]:
     """USAC-MAGSAC (Barath et al. 2020) with a fixed seed; (M, 2) points; gives H and the inliers' rows."""
     if len(source) < 4:
         return None, np.zeros(0, np.int64)
@@ -107,7 +109,7 @@ def find_homography(source: FloatArray, target: FloatArray, *, threshold: float 
     H, mask = cv2.findHomography(source.astype(np.float64), target.astype(np.float64), parameters)
     if H is None or not np.isfinite(H).all():
         return None, np.zeros(0, np.int64)
-    return H, np.flatnonzero(mask.ravel())
+    return np.asarray(H, np.float64), np.flatnonzero(mask.ravel())
 
 
 def match(photo: PhotoSide, rows: Array) -> Geometry | None:
@@ -123,8 +125,9 @@ def match(photo: PhotoSide, rows: Array) -> Geometry | None:
         return None
     a, b, expected = _guided(similarity, xy, points, H, photo.features.size)
     if len(a) >= 8:
-        refined = cv2.findHomography(xy[b].astype(np.float64), points[a].astype(np.float64), 0)[0]
-        if refined is not None and np.isfinite(refined).all():
+        least_squares = cv2.findHomography(xy[b].astype(np.float64), points[a].astype(np.float64), 0)[0]
+        if least_squares is not None and np.isfinite(least_squares).all():
+            refined = np.asarray(least_squares, np.float64)
             again = _guided(similarity, xy, points, refined, photo.features.size)
             if len(again[0]) >= len(a):
                 H, (a, b, expected) = refined, again
@@ -162,7 +165,7 @@ def _meeting(similarity, projected, points):  # type: ignore[no-untyped-def]  # 
     return kept, column[kept]
 
 
-def project(H: NDArray[np.float64], xy: Array) -> NDArray[np.float64]:
+def project(H: Array, xy: Array) -> NDArray[np.float64]:
     """(N, 2) points under H; points at infinity become very large."""
     homogeneous = np.c_[xy, np.ones(len(xy))] @ H.T
     depth = homogeneous[:, 2]
@@ -170,7 +173,9 @@ def project(H: NDArray[np.float64], xy: Array) -> NDArray[np.float64]:
     return np.asarray(homogeneous[:, :2] / depth[:, None])
 
 
-def quad_is_sane(H_picture_to_photo: NDArray[np.float64], picture_size: tuple[int, int], photo_size: tuple[int, int]) -> bool:
+def quad_is_sane(
+    H_picture_to_photo: NDArray[np.float64], picture_size: tuple[int, int], photo_size: tuple[int, int]
+) -> bool:
     """Whether the outline is one that a camera can see: same orientation, convex, in front of the camera,
     between 0.3 % and 4,000 % of the photo's area, opposite sides within a factor 6."""
     width, height = picture_size

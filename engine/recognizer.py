@@ -1,23 +1,18 @@
 """The front door: add pictures to a gallery on disk, recognise photographs of them.
 
-    with Recognizer.open(Path("data")) as recognizer:
-        recognizer.add_channel("posters")
-        recognizer.add("posters", "metropolis", Path("metropolis.jpg").read_bytes())
-        found = recognizer.recognise(Path("photo.jpg").read_bytes(), ["posters"])
-        if found.answer:
-            print(found.answer.picture.identifier, found.answer.match_ratio)
+with Recognizer.open(Path("data")) as recognizer:
+    recognizer.add_channel("posters")
+    recognizer.add("posters", "metropolis", Path("metropolis.jpg").read_bytes())
+    found = recognizer.recognise(Path("photo.jpg").read_bytes(), ["posters"])
+    if found.answer:
+        print(found.answer.picture.identifier, found.answer.match_ratio)
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -32,26 +27,24 @@ from engine.calibration import load_calibration
 from engine.catalogue import Catalogue, Channel, Picture, StoredFeatures
 from engine.config import EngineSettings
 from engine.errors import DataFolderLocked, InvalidValue, ModelMismatch, TooFewFeatures
-from engine.gallery import Gallery, Shortlist
+from engine.gallery import Gallery
 from engine.global_index import quantise
 from engine.image import decode, encode_jpeg, trim_margins
-from engine.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, resize_long_side
-from engine.local_features import LocalFeatures, describe_photo, describe_picture, pack_features
+from engine.keypoints import PICTURE_DETECTOR, resize_long_side
+from engine.local_features import describe_photo, describe_picture, pack_features
 from engine.lock import FolderLock
 from engine.matching import prepare_photo, project
 from engine.quality import level_of, quality
-from engine.records import to_bytes, unpack
-from engine.rivals import Duel
+from engine.records import KEYPOINTS, to_bytes, unpack
 from engine.runtime import PatchModel, RuntimeSettings
-from engine.values import Array, ColorImage, FloatArray, resize_matrix
-from engine.verification import Candidate, Looked, look, meet, verify_all
+from engine.searching import Clock, PhotoSearch, Searcher
+from engine.values import FloatArray, resize_matrix
+from engine.verification import Candidate, Looked, verify_all
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9@_.]{3,50}")
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
 METADATA_BYTES = 2_000_000
 RENDITION_SIDE = 640
-LOOKED_AT = 4
-"""Verified candidates whose structure and colour are compared: what is further behind does not answer."""
 _FEATURE_VERSION = 1
 """Part of the fingerprint: raise it when stored features change their meaning."""
 
@@ -83,18 +76,6 @@ class Recognition:
     photo_size: tuple[int, int]
 
 
-@dataclass(frozen=True)
-class PhotoSearch:
-    """A described photo and its ranked candidates, before verification. image: RGB at the working size."""
-
-    image: ColorImage
-    size: tuple[int, int]
-    features: LocalFeatures
-    shortlist: Shortlist
-    slots: Array
-    scores: FloatArray
-
-
 class Recognizer:
     """A gallery on disk and the model that reads pictures. Safe for use by many threads."""
 
@@ -113,9 +94,7 @@ class Recognizer:
         )
         self.catalogue = Catalogue(folder)
         self.gallery = Gallery(self.catalogue, self.model.vocabulary, settings)
-        self._pool = ThreadPoolExecutor(max(2, settings.threads), thread_name_prefix="recognise")
-        self._pictures: OrderedDict[int, ColorImage] = OrderedDict()
-        self._pictures_lock = threading.Lock()
+        self.searcher = Searcher(self.catalogue, self.gallery, self.model, self.calibration, settings)
 
     @classmethod
     def open(cls, folder: Path, settings: EngineSettings | None = None, *, hold: bool = True) -> Recognizer:
@@ -146,7 +125,9 @@ class Recognizer:
     def __enter__(self) -> Recognizer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -154,7 +135,7 @@ class Recognizer:
         if self._lock is not None:
             self.checkpoint()
         self.gallery.close()
-        self._pool.shutdown()
+        self.searcher.close()
         self.catalogue.close()
         if self._lock is not None:
             self._lock.release()
@@ -173,10 +154,10 @@ class Recognizer:
         image = cv2.resize(blocks, (480, 640), interpolation=cv2.INTER_NEAREST)
         features = describe_photo(image, self.model)
         rows = pack_features(describe_picture(image, self.model), self.model)
-        record = np.zeros((1, geometry.KEYPOINTS, 2), np.uint64)
+        record = np.zeros((1, KEYPOINTS, 2), np.uint64)
         record[0, : len(rows)] = rows
         slots, counts = np.zeros(1, np.int64), np.array([len(rows)], np.int32)
-        geometry.rank(self._photo_index(features), record, record[:0], slots, counts)
+        geometry.rank(self.searcher.index_photo(features), record, record[:0], slots, counts)
         vocabulary = self.model.vocabulary
         words = vocabulary.nearest_words(features.descriptors, half_bits=7, count=5)
         votes.warm_up(record, counts, words, vocabulary.signatures(features.descriptors))
@@ -315,151 +296,15 @@ class Recognizer:
         clock = Clock()
         numbers = [self.catalogue.channel(name).id for name in dict.fromkeys(channels)]
         self.gallery.refresh()
-        with clock.stage("decode"):
-            decoded, full = decode(photo, long_side=PHOTO_DETECTOR.long_side, limits=self.settings.limits)
-            image = resize_long_side(decoded, PHOTO_DETECTOR.long_side)
-        with clock.stage("describe"):
-            features = describe_photo(image, self.model)
-        if len(features.keypoints) < self.settings.min_keypoints:
-            raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
-        search = self.rank(image, full, features, numbers, clock=clock)
-        found = self.verify(search, clock=clock)
-        if self.needs_second_look(found):
-            search = self.rank(image, full, features, numbers, windows=True, clock=clock)
-            found = self.verify(search, clock=clock)
+        search, found = self.searcher.examine(photo, numbers, clock)
         with clock.stage("judge"):
-            ranked = self.judge(found, search.image)
+            ranked = self.searcher.judge(found, search.image)
         with clock.stage("answer"):
             results = self._matches(ranked[: max(k, 1)], search)
         accepted = results[0] if results and results[0].accepted else None
         return Recognition(
-            answer=accepted, results=tuple(results[:k]), timings_ms=clock.milliseconds, photo_size=full
+            answer=accepted, results=tuple(results[:k]), timings_ms=clock.milliseconds, photo_size=search.size
         )
-
-    def rank(
-        self,
-        image: ColorImage,
-        size: tuple[int, int],
-        features: LocalFeatures,
-        channels: Sequence[int],
-        *,
-        windows: bool = False,
-        everything: bool = False,
-        clock: Clock | None = None,
-    ) -> PhotoSearch:
-        """Shortlist and ranking by geometry. windows: the global descriptor is also taken in windows of the
-        photo, and both lists are read deeper; everything: all pictures are ranked (a ceiling to compare
-        with)."""
-        clock = clock or Clock()
-        settings, gallery, table = self.settings, self.gallery, self.gallery.table
-        with clock.stage("shortlist"):
-            signatures = self.model.vocabulary.signatures(features.descriptors)
-            deeper = 2 if windows else 1
-            queries = self._queries(features, windows=windows)
-            shortlist = gallery.shortlist(
-                channels,
-                features.descriptors,
-                signatures,
-                queries,
-                votes_depth=deeper * settings.votes_depth,
-                global_depth=deeper * settings.global_depth,
-                pool=self._pool if settings.threads > 1 else None,
-            )
-            slots = shortlist.union()
-            if everything:
-                count = table.count
-                slots = np.flatnonzero(np.isin(table.channels[:count], list(channels)) & (table.visible[:count] == 1))
-        with clock.stage("rank"):
-            index = self._photo_index(features)
-            halves = np.array_split(slots, 2) if settings.threads > 1 and len(slots) > 100 else [slots]
-            work = [(index, table.base, table.grown, half, table.keypoints) for half in halves]
-            other = self._pool.submit(geometry.rank, *work[1]) if len(work) > 1 else None
-            scores = geometry.rank(*work[0])
-            if other is not None:
-                scores = np.concatenate([scores, other.result()])
-            order = np.lexsort((slots, -scores))
-        return PhotoSearch(image, size, features, shortlist, slots[order], scores[order])
-
-    def _photo_index(self, features: LocalFeatures) -> geometry.PhotoIndex:
-        points, vocabulary = features.keypoints, self.model.vocabulary
-        signatures = vocabulary.signatures(features.descriptors)
-        return geometry.index_photo(
-            points.xy, points.scale, points.angle, features.descriptors, signatures, vocabulary
-        )
-
-    def _queries(self, features: LocalFeatures, *, windows: bool) -> FloatArray:
-        """(Q, G): the photo's global descriptor; with `windows` those of nine windows of 0.6 of its sides."""
-        vocabulary = self.model.vocabulary
-        queries = [vocabulary.global_descriptor(features.descriptors)]
-        if windows:
-            width, height = features.size
-            for x in (0, 0.2, 0.4):
-                for y in (0, 0.2, 0.4):
-                    at = features.keypoints.xy / [width, height] - [x, y]
-                    inside = ((at >= 0) & (at <= 0.6)).all(1)
-                    if inside.sum() >= self.settings.min_keypoints:
-                        queries.append(vocabulary.global_descriptor(features.descriptors[inside]))
-        return np.stack(queries)
-
-    def candidates(self, search: PhotoSearch, count: int) -> list[Candidate]:
-        """The best `count` of a ranking, ready to verify."""
-        table = self.gallery.table
-        slots = [int(s) for s in search.slots[:count]]
-        known = self.catalogue.pictures_by_id([int(table.picture_ids[s]) for s in slots])
-        result = []
-        for slot, score in zip(slots, search.scores, strict=False):
-            picture = known.get(int(table.picture_ids[slot]))
-            if picture is not None and score > 0:
-                factor = PICTURE_DETECTOR.long_side / max(picture.width, picture.height)
-                size = (round(picture.width * factor), round(picture.height * factor))
-                result.append(Candidate(slot, picture.id, float(score), table.records(slot), size))
-        return result
-
-    def verify(self, search: PhotoSearch, *, clock: Clock | None = None) -> list[Looked]:
-        """The best candidates with their figures, most inliers first."""
-        clock = clock or Clock()
-        pool = self._pool if self.settings.threads > 1 else None
-        with clock.stage("verify"):
-            side = prepare_photo(search.features, self.model.vocabulary)
-            found = verify_all(side, self.candidates(search, self.settings.verified), pool=pool)
-        with clock.stage("look"):
-            kept = [self._kept_picture(v.candidate.picture_id) for v in found[:LOOKED_AT]]
-            return [look(v, search.image, picture) for v, picture in zip(found, kept, strict=False)]
-
-    def needs_second_look(self, found: Sequence[Looked]) -> bool:
-        """Whether no candidate comes near to being an answer."""
-        if not self.settings.second_look:
-            return False
-        return max((self.calibration.pair_logit(one.figures) for one in found), default=-10.0) < 0
-
-    def judge(self, found: Sequence[Looked], photo: ColorImage) -> list[tuple[Looked, float]]:
-        """Candidates with their match ratios, best first. The best two meet in a duel; copies of one picture
-        do not compete, and the one added first stands before the others."""
-        logits = [self.calibration.pair_logit(one.figures) for one in found]
-        order = sorted(range(len(found)), key=lambda i: -logits[i])
-        ratios = {}
-        for i in order:
-            rival = next((j for j in order if j != i and not self.same_picture(found[i], found[j])), None)
-            if rival is None:
-                ratios[i] = self.calibration.match_ratio(logits[i], None)
-            else:
-                # Only the first and its rival can answer; the others stand in the list by their margin.
-                close = i == order[0] or rival == order[0]
-                met = meet(found[i], found[rival], photo) if close else Duel(1.0, 0.0, 0.0, 0.0, 0.0)
-                ratios[i] = self.calibration.match_ratio(logits[i], logits[rival], met)
-        ranked = sorted(order, key=lambda i: -ratios[i])
-        if ranked:
-            copies = [i for i in ranked if i == ranked[0] or self.same_picture(found[ranked[0]], found[i])]
-            oldest = min(copies, key=lambda i: found[i].verified.candidate.picture_id)
-            ratios[oldest] = ratios[ranked[0]]
-            ranked = [oldest, *(i for i in ranked if i != oldest)]
-        return [(found[i], ratios[i]) for i in ranked]
-
-    def same_picture(self, one: Looked, other: Looked) -> bool:
-        """Whether two stored pictures are the same one, added twice or in two channels: most keypoints of
-        both are equal to the bit, or nearly so, at the same places."""
-        a, b = one.verified.candidate.rows[:, 0], other.verified.candidate.rows[:, 0]
-        return bool(np.isin(a, b).mean() > 0.8)
 
     def _matches(self, ranked: Sequence[tuple[Looked, float]], search: PhotoSearch) -> Sequence[Match]:
         pictures = self.catalogue.pictures_by_id([one.verified.candidate.picture_id for one, _ in ranked])
@@ -489,22 +334,6 @@ class Recognizer:
             )
         return matches
 
-    def _kept_picture(self, picture_id: int) -> ColorImage | None:
-        """The normalised picture, from a small cache or the catalogue."""
-        with self._pictures_lock:
-            if picture_id in self._pictures:
-                self._pictures.move_to_end(picture_id)
-                return self._pictures[picture_id]
-        jpeg = self.catalogue.rendition(picture_id)
-        if jpeg is None:
-            return None
-        picture = decode(jpeg, long_side=320)[0]
-        with self._pictures_lock:
-            self._pictures[picture_id] = picture
-            if len(self._pictures) > 64:
-                self._pictures.popitem(last=False)
-        return picture
-
 
 def check_values(*, identifier: str | None, metadata: str, threshold: float | None) -> None:
     """Raises InvalidValue."""
@@ -514,19 +343,3 @@ def check_values(*, identifier: str | None, metadata: str, threshold: float | No
         raise InvalidValue("metadata", f"at most {METADATA_BYTES} bytes")
     if threshold is not None and not 0 <= threshold <= 100:
         raise InvalidValue("threshold", "a number from 0 to 100")
-
-
-class Clock:
-    """Milliseconds by stage; a stage that runs twice adds up."""
-
-    def __init__(self) -> None:
-        self.milliseconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = 1e3 * (time.perf_counter() - started)
-            self.milliseconds[name] = round(self.milliseconds.get(name, 0.0) + spent, 3)

@@ -38,7 +38,7 @@ def unpack(rows: Array) -> tuple[FloatArray, FloatArray, FloatArray, Array, Arra
     scale = LEVEL_FACTOR ** ((packed >> np.uint64(8) & np.uint64(255)).astype(np.float32) / 16)
     angle = (packed & np.uint64(255)).astype(np.float32) * np.float32(np.pi / 128)
     words = (packed >> np.uint64(40) & np.uint64(0xFFFFF)).astype(np.uint32)
-    return xy.astype(np.float32) / 8, scale.astype(np.float32), angle, words, rows[:, 0]
+    return (xy / 8).astype(np.float32), scale.astype(np.float32), angle.astype(np.float32), words, rows[:, 0]
 
 
 def to_bytes(rows: Array) -> bytes:

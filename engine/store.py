@@ -166,9 +166,7 @@ def _load_shard(place: Path, content: dict[str, Any]) -> tuple[Shard, list[str]]
     for entry in content["segments"]:
         keypoints, half_bits, words, hamming = entry["preset"]
         preset = VoteSettings(keypoints=keypoints, half_bits=half_bits, words=words, hamming=hamming)
-        loaded = votes.load_segment(
-            place / entry["name"], preset, entry["first"], entry["last"], entry["pictures"]
-        )
+        loaded = votes.load_segment(place / entry["name"], preset, entry["first"], entry["last"], entry["pictures"])
         segments.append(IndexSegment(loaded, global_index.load_index(place / entry["name"])))
         names.append(entry["name"])
     return Shard(tuple(segments), list(content["tail"])), names

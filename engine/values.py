@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
-ByteArray = NDArray[np.uint8]
-GrayImage = NDArray[np.uint8]
-"""(H, W) uint8."""
-ColorImage = NDArray[np.uint8]
-"""(H, W, 3) uint8, RGB."""
 Array = NDArray[Any]
+# OpenCV's and FAISS's stubs know no dtypes: the names below say to the reader what the checker cannot see.
+FloatArray = NDArray[Any]
+"""float32."""
+ByteArray = NDArray[Any]
+"""uint8."""
+GrayImage = NDArray[Any]
+"""(H, W) uint8."""
+ColorImage = NDArray[Any]
+"""(H, W, 3) uint8, RGB."""
 
 
 def resize_matrix(from_size: tuple[int, int], to_size: tuple[int, int]) -> NDArray[np.float64]:

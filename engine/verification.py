@@ -65,9 +65,7 @@ def geometry_figures(candidate: Candidate, geometry: Geometry) -> dict[str, floa
     }
 
 
-def verify_all(
-    photo: PhotoSide, candidates: Sequence[Candidate], *, pool: Executor | None = None
-) -> list[Verified]:
+def verify_all(photo: PhotoSide, candidates: Sequence[Candidate], *, pool: Executor | None = None) -> list[Verified]:
     """Those of the candidates (best first) that verify, most inliers first. Ends early once one is beyond
     doubt and the next are far behind it."""
     found: list[Verified] = []

@@ -8,6 +8,7 @@ stored word serves every preset.
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,8 @@ class Vocabulary:
         level, half = half_bits - ROOT_BITS, descriptors.shape[1] // 2
         left = _squared(descriptors[:, :half], self.centroids[level][0])
         right = _squared(descriptors[:, half:], self.centroids[level][1])
-        return _nearest_pairs(left, right, count)
+        nearest: Array = _nearest_pairs(left, right, count)
+        return nearest
 
     def signatures(self, descriptors: FloatArray) -> Array:
         """(N,) uint64: one bit per dimension, set above the median."""
@@ -71,7 +73,8 @@ class Vocabulary:
             return np.zeros(self.global_dimension, np.float32)
         aggregated = self.vlad(descriptors, weights)
         projected = (aggregated - self.vlad_mean) @ self.vlad_matrix
-        return (projected / max(float(np.linalg.norm(projected)), 1e-9)).astype(np.float32)
+        unit: FloatArray = projected / max(float(np.linalg.norm(projected)), 1e-9)
+        return unit.astype(np.float32)
 
     def vlad(self, descriptors: FloatArray, weights: FloatArray | None = None) -> FloatArray:
         """(K*D,) float32 before the PCA."""
@@ -84,7 +87,8 @@ class Vocabulary:
         cells = one_hot @ residuals
         cells /= np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), 1e-9)
         flat = np.sign(cells) * np.sqrt(np.abs(cells))
-        return (flat / max(float(np.linalg.norm(flat)), 1e-9)).ravel().astype(np.float32)
+        unit: FloatArray = flat / max(float(np.linalg.norm(flat)), 1e-9)
+        return unit.ravel().astype(np.float32)
 
 
 def unpack_signatures(signatures: Array) -> FloatArray:
@@ -137,11 +141,11 @@ def _nearest_pairs(left, right, count):  # type: ignore[no-untyped-def]  # compi
 def load_vocabulary(path: Path) -> Vocabulary:
     """From the .npz that training wrote (float16 inside). Raises ModelError."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             levels = tuple(file[f"centroids{m}"].astype(np.float32) for m in range(HALF_BITS - ROOT_BITS + 1))
             rest = (file[k].astype(np.float32) for k in ("medians", "vlad_centroids", "vlad_mean", "vlad_matrix"))
             return Vocabulary(levels, *rest)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is no vocabulary: {error}") from error
 
 
@@ -150,6 +154,7 @@ def save_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
     levels = {f"centroids{m}": level.astype(np.float16) for m, level in enumerate(vocabulary.centroids)}
     np.savez_compressed(
         path,
+        allow_pickle=False,
         **levels,
         medians=vocabulary.medians.astype(np.float32),
         vlad_centroids=vocabulary.vlad_centroids.astype(np.float16),

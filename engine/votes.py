@@ -188,7 +188,7 @@ def _vote(words, signatures, offsets, slots, posted, low, high, postings, limit,
                 slot = np.int64(slots[p])
                 if slot >= high:
                     break
-                distance = popcount(signatures[n] ^ posted[p])
+                distance = popcount(signatures[n] ^ posted[p])  # type: ignore[call-arg, var-annotated]
                 if distance > limit or allowed[slot] == 0:
                     continue
                 at = slot - low

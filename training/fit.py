@@ -16,6 +16,7 @@ def kmeans(points: FloatArray, count: int, *, seed: int, iterations: int = 20) -
     )
     model.cp.min_points_per_centroid = 1
     model.train(np.ascontiguousarray(points, np.float32))
+    assert model.centroids is not None
     return model.centroids.copy()
 
 

@@ -102,7 +102,9 @@ def corresponding(
     return np.array(chosen, np.int64), np.array([best[c][1] for c in chosen], np.int64)
 
 
-def pairs_of(picture: ColorImage, photo: ColorImage, warp: Warp, *, limit: int, rng: np.random.Generator) -> tuple[ByteArray, ByteArray]:
+def pairs_of(
+    picture: ColorImage, photo: ColorImage, warp: Warp, *, limit: int, rng: np.random.Generator
+) -> tuple[ByteArray, ByteArray]:
     """At most `limit` pairs of patches of one picture and one photo of it, no two at the same place."""
     small = resize_long_side(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), PICTURE_DETECTOR.long_side)
     large = resize_long_side(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), PHOTO_DETECTOR.long_side)
@@ -118,9 +120,7 @@ def pairs_of(picture: ColorImage, photo: ColorImage, warp: Warp, *, limit: int, 
     return extract_patches(small, points.take(a[kept])), extract_patches(large, seen.take(b[kept]))
 
 
-def generate(
-    paths: list[Path], *, seed: int, limit: int = 80, strength: float = 1.0
-) -> Iterator[PatchPairs]:
+def generate(paths: list[Path], *, seed: int, limit: int = 80, strength: float = 1.0) -> Iterator[PatchPairs]:
     """Pairs picture after picture, without end; the same for the same seed."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)

@@ -63,7 +63,7 @@ def random_warp(
     seen = seen + np.array(photo_size) / 2 + shift
     plane = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
     bend = float(rng.uniform(0.3, 1.2)) if rng.random() < 0.15 * strength else 0.0
-    H = cv2.getPerspectiveTransform(seen.astype(np.float32), plane)
+    H = np.asarray(cv2.getPerspectiveTransform(seen.astype(np.float32), plane), np.float64)
     return Warp(H, bend, picture_size)
 
 
@@ -81,13 +81,14 @@ def render(picture: ColorImage, background: ColorImage, warp: Warp) -> ColorImag
         source = (source + 0.5) * np.array(
             [picture.shape[1] / warp.size[0], picture.shape[0] / warp.size[1]], np.float32
         ) - 0.5
-    source = np.nan_to_num(source, nan=-10.0)
-    seen = cv2.remap(picture, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    source, unused = np.nan_to_num(source, nan=-10.0), np.zeros(0, np.float32)
+    seen = cv2.remap(picture, source, unused, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     mask = cv2.remap(
-        np.full(picture.shape[:2], 255, np.uint8), source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+        np.full(picture.shape[:2], 255, np.uint8), source, unused, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
     )
     weight = mask[..., None].astype(np.float32) / 255
-    return (seen * weight + background * (1 - weight)).astype(np.uint8)
+    blended: FloatArray = seen * weight + background * (1 - weight)
+    return blended.astype(np.uint8)
 
 
 def clutter(rng: np.random.Generator, others: list[ColorImage], size: tuple[int, int]) -> ColorImage:
@@ -159,7 +160,7 @@ def _camera(rng: np.random.Generator, image: FloatArray, strength: float) -> Col
         image = cv2.GaussianBlur(image, (0, 0), 0.3 + rng.uniform(0, 2.2) * strength)
     elif blur < 0.55:
         length = 2 + int(rng.uniform(0, 10) * strength)
-        kernel = np.zeros((length, length), np.float32)
+        kernel: FloatArray = np.zeros((length, length), np.float32)
         kernel[length // 2] = 1
         turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), rng.uniform(0, 180), 1)
         kernel = cv2.warpAffine(kernel, turn, (length, length))
@@ -169,7 +170,9 @@ def _camera(rng: np.random.Generator, image: FloatArray, strength: float) -> Col
     image = np.clip(image, 0, 255).astype(np.uint8)
     quality = int(rng.uniform(95 - 65 * strength, 96))
     encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return decoded
 
 
 def simulate(

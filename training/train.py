@@ -104,10 +104,9 @@ def train(pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = 
     torch.manual_seed(settings.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = PatchNetwork(widths=settings.widths, dimension=settings.dimension)
-    network = network.to(device=device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    network = network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stubs
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     step, spent = 0, 0.0
     if resume:
         state: dict[str, Any] = torch.load(out / "checkpoint.pt", weights_only=True)

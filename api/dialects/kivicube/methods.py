@@ -157,22 +157,19 @@ async def statistics(service: Service, form: Form) -> wire.StatisticsAnswer:
 
 async def find_image(service: Service, form: Form) -> wire.FindImageAnswer:
     _demand_file(form)
+    channel = form.text("channel")
 
-    def check() -> tuple[User, list[str], bool, int]:
+    def check() -> tuple[User, bool, int]:
         user = _login(service, form, reads_only=True)
-        channels = service.searched_channels(user, form.text("channel"))
+        service.searched_channels(user, channel)
         explain = wire.read_switch(form, "explain")
-        return (
-            user,
-            channels,
-            explain,
-            wire.read_count(form, "limit", default=0, least=0, most=service.settings.max_results),
-        )
+        limit = wire.read_count(form, "limit", default=0, least=0, most=service.settings.max_results)
+        return user, explain, limit
 
-    user, channels, explain, limit = await service.door.catalogue.run(check)
+    user, explain, limit = await service.door.catalogue.run(check)
     photo = _checked_file(service, form)
-    recognition = await service.find(user, channels, photo, k=max(1, limit))
-    answer = _found(recognition, everywhere=form.text("channel") is None)
+    recognition = await service.find(user, channel, photo, k=max(1, limit))
+    answer = _found(recognition, everywhere=channel is None)
     if explain:
         _explain(answer, recognition)
     if limit:

@@ -1,0 +1,244 @@
+"""From photo bytes to verified, judged candidates: the stages between the gallery and the answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine import geometry
+from engine.calibration import FURTHEST, Calibration
+from engine.catalogue import Catalogue
+from engine.config import EngineSettings
+from engine.errors import TooFewFeatures
+from engine.gallery import Gallery, Shortlist
+from engine.image import decode
+from engine.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, PICTURE_DETECTOR, DetectorSettings, resize_long_side
+from engine.local_features import LocalFeatures, describe_photo
+from engine.matching import prepare_photo
+from engine.rivals import Duel
+from engine.runtime import PatchModel
+from engine.values import Array, ColorImage, FloatArray
+from engine.verification import Candidate, Looked, look, meet, verify_all
+
+LOOKED_AT = 4
+"""Verified candidates whose structure and colour are compared: what is further behind does not answer."""
+_CACHED_PICTURES = 64
+
+
+class Clock:
+    """Milliseconds by stage; a stage that runs twice adds up."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = 1e3 * (time.perf_counter() - started)
+            self.milliseconds[name] = round(self.milliseconds.get(name, 0.0) + spent, 3)
+
+
+@dataclass(frozen=True)
+class PhotoSearch:
+    """A described photo and its ranked candidates, before verification. image: RGB at the working size."""
+
+    image: ColorImage
+    size: tuple[int, int]
+    features: LocalFeatures
+    shortlist: Shortlist
+    slots: Array
+    scores: FloatArray
+
+
+class Searcher:
+    """Searches one gallery. Safe for use by many threads."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        gallery: Gallery,
+        model: PatchModel,
+        calibration: Calibration,
+        settings: EngineSettings,
+    ) -> None:
+        self.catalogue, self.gallery, self.model = catalogue, gallery, model
+        self.calibration, self.settings = calibration, settings
+        self._pool = ThreadPoolExecutor(max(2, settings.threads), thread_name_prefix="recognise")
+        self._pictures: OrderedDict[int, ColorImage] = OrderedDict()
+        self._pictures_lock = threading.Lock()
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def examine(self, photo: bytes, channels: Sequence[int], clock: Clock) -> tuple[PhotoSearch, list[Looked]]:
+        """Decodes, describes, ranks and verifies; a closer look follows where the first finds nothing that
+        comes near to an answer. Raises the ImageErrors."""
+        search, found = self._look_once(photo, channels, PHOTO_DETECTOR, clock)
+        if not self.needs_second_look(found):
+            return search, found
+        closer, more = self._look_once(photo, channels, CLOSER_DETECTOR, clock)
+        return (closer, more) if self._best_logit(more) > self._best_logit(found) else (search, found)
+
+    def _look_once(
+        self, photo: bytes, channels: Sequence[int], detector: DetectorSettings, clock: Clock
+    ) -> tuple[PhotoSearch, list[Looked]]:
+        with clock.stage("decode"):
+            decoded, size = decode(photo, long_side=detector.long_side, limits=self.settings.limits)
+            image = resize_long_side(decoded, detector.long_side)
+        with clock.stage("describe"):
+            features = describe_photo(image, self.model, detector)
+        if len(features.keypoints) < self.settings.min_keypoints:
+            raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
+        windows = detector is CLOSER_DETECTOR
+        search = self.rank(image, size, features, channels, windows=windows, clock=clock)
+        return search, self.verify(search, clock=clock)
+
+    def _best_logit(self, found: Sequence[Looked]) -> float:
+        return max((self.calibration.pair_logit(one.figures) for one in found), default=-FURTHEST)
+
+    def rank(
+        self,
+        image: ColorImage,
+        size: tuple[int, int],
+        features: LocalFeatures,
+        channels: Sequence[int],
+        *,
+        windows: bool = False,
+        everything: bool = False,
+        clock: Clock | None = None,
+    ) -> PhotoSearch:
+        """Shortlist and ranking by geometry. windows: the global descriptor is also taken in windows of the
+        photo, and both lists are read deeper; everything: all pictures are ranked (a ceiling to compare
+        with)."""
+        clock = clock or Clock()
+        settings, gallery, table = self.settings, self.gallery, self.gallery.table
+        with clock.stage("shortlist"):
+            signatures = self.model.vocabulary.signatures(features.descriptors)
+            deeper = 2 if windows else 1
+            queries = self._queries(features, windows=windows)
+            shortlist = gallery.shortlist(
+                channels,
+                features.descriptors,
+                signatures,
+                queries,
+                votes_depth=deeper * settings.votes_depth,
+                global_depth=deeper * settings.global_depth,
+                pool=self._pool if settings.threads > 1 else None,
+            )
+            slots = shortlist.union()
+            if everything:
+                count = table.count
+                slots = np.flatnonzero(np.isin(table.channels[:count], list(channels)) & (table.visible[:count] == 1))
+        with clock.stage("rank"):
+            index = self.index_photo(features)
+            halves = np.array_split(slots, 2) if settings.threads > 1 and len(slots) > 100 else [slots]
+            work = [(index, table.base, table.grown, half, table.keypoints) for half in halves]
+            other = self._pool.submit(geometry.rank, *work[1]) if len(work) > 1 else None
+            scores = geometry.rank(*work[0])
+            if other is not None:
+                scores = np.concatenate([scores, other.result()])
+            order = np.lexsort((slots, -scores))
+        return PhotoSearch(image, size, features, shortlist, slots[order], scores[order])
+
+    def index_photo(self, features: LocalFeatures) -> geometry.PhotoIndex:
+        points, vocabulary = features.keypoints, self.model.vocabulary
+        signatures = vocabulary.signatures(features.descriptors)
+        return geometry.index_photo(points.xy, points.scale, points.angle, features.descriptors, signatures, vocabulary)
+
+    def _queries(self, features: LocalFeatures, *, windows: bool) -> FloatArray:
+        """(Q, G): the photo's global descriptor; with `windows` those of nine windows of 0.6 of its sides."""
+        vocabulary = self.model.vocabulary
+        queries = [vocabulary.global_descriptor(features.descriptors)]
+        if windows:
+            width, height = features.size
+            for x in (0, 0.2, 0.4):
+                for y in (0, 0.2, 0.4):
+                    at = features.keypoints.xy / [width, height] - [x, y]
+                    inside = ((at >= 0) & (at <= 0.6)).all(1)
+                    if inside.sum() >= self.settings.min_keypoints:
+                        queries.append(vocabulary.global_descriptor(features.descriptors[inside]))
+        return np.stack(queries)
+
+    def candidates(self, search: PhotoSearch, count: int) -> list[Candidate]:
+        """The best `count` of a ranking, ready to verify."""
+        table = self.gallery.table
+        slots = [int(s) for s in search.slots[:count]]
+        known = self.catalogue.pictures_by_id([int(table.picture_ids[s]) for s in slots])
+        result = []
+        for slot, score in zip(slots, search.scores, strict=False):
+            picture = known.get(int(table.picture_ids[slot]))
+            if picture is not None and score > 0:
+                factor = PICTURE_DETECTOR.long_side / max(picture.width, picture.height)
+                size = (round(picture.width * factor), round(picture.height * factor))
+                result.append(Candidate(slot, picture.id, float(score), table.records(slot), size))
+        return result
+
+    def verify(self, search: PhotoSearch, *, clock: Clock | None = None) -> list[Looked]:
+        """The best candidates with their figures, most inliers first."""
+        clock = clock or Clock()
+        pool = self._pool if self.settings.threads > 1 else None
+        with clock.stage("verify"):
+            side = prepare_photo(search.features, self.model.vocabulary)
+            found = verify_all(side, self.candidates(search, self.settings.verified), pool=pool)
+        with clock.stage("look"):
+            kept = [self._kept_picture(v.candidate.picture_id) for v in found[:LOOKED_AT]]
+            return [look(v, search.image, picture) for v, picture in zip(found, kept, strict=False)]
+
+    def needs_second_look(self, found: Sequence[Looked]) -> bool:
+        """Whether no candidate comes near to being an answer."""
+        return self.settings.second_look and self._best_logit(found) < 0
+
+    def judge(self, found: Sequence[Looked], photo: ColorImage) -> list[tuple[Looked, float]]:
+        """Candidates with their match ratios, best first. The best two meet in a duel; copies of one picture
+        do not compete, and the one added first stands before the others."""
+        logits = [self.calibration.pair_logit(one.figures) for one in found]
+        order = sorted(range(len(found)), key=lambda i: -logits[i])
+        ratios = {}
+        for i in order:
+            rival = next((j for j in order if j != i and not self.same_picture(found[i], found[j])), None)
+            if rival is None:
+                ratios[i] = self.calibration.match_ratio(logits[i], None)
+            else:
+                # Only the first and its rival can answer; the others stand in the list by their margin.
+                close = i == order[0] or rival == order[0]
+                met = meet(found[i], found[rival], photo) if close else Duel(1.0, 0.0, 0.0, 0.0, 0.0)
+                ratios[i] = self.calibration.match_ratio(logits[i], logits[rival], met)
+        ranked = sorted(order, key=lambda i: -ratios[i])
+        if ranked:
+            copies = [i for i in ranked if i == ranked[0] or self.same_picture(found[ranked[0]], found[i])]
+            oldest = min(copies, key=lambda i: found[i].verified.candidate.picture_id)
+            ratios[oldest] = ratios[ranked[0]]
+            ranked = [oldest, *(i for i in ranked if i != oldest)]
+        return [(found[i], ratios[i]) for i in ranked]
+
+    def same_picture(self, one: Looked, other: Looked) -> bool:
+        """Whether two stored pictures are the same one, added twice or in two channels: most keypoints of
+        both are equal to the bit, or nearly so, at the same places."""
+        a, b = one.verified.candidate.rows[:, 0], other.verified.candidate.rows[:, 0]
+        return bool(np.isin(a, b).mean() > 0.8)
+
+    def _kept_picture(self, picture_id: int) -> ColorImage | None:
+        """The normalised picture, from a small cache or the catalogue."""
+        with self._pictures_lock:
+            if picture_id in self._pictures:
+                self._pictures.move_to_end(picture_id)
+                return self._pictures[picture_id]
+        jpeg = self.catalogue.rendition(picture_id)
+        if jpeg is None:
+            return None
+        picture = decode(jpeg, long_side=320)[0]
+        with self._pictures_lock:
+            self._pictures[picture_id] = picture
+            if len(self._pictures) > 64:
+                self._pictures.popitem(last=False)
+        return picture
