@@ -22,7 +22,6 @@ from engine.errors import ChannelExists, InvalidValue
 from engine.explain import explained
 from engine.image import decode, encode_jpeg
 from engine.recognizer import Recognition, Recognizer
-from engine.values import ColorImage
 from training.simulate import simulate
 
 CHANNEL = "demo"
@@ -106,23 +105,21 @@ def fill(recognizer: Recognizer, files: list[Path]) -> list[tuple[str, Path]]:
 
 
 def photograph(recognizer: Recognizer, chosen: list[tuple[str, Path]], folder: Path, *, number: int) -> list[Shot]:
-    """Photos of evenly chosen pictures among others, the same in every run, and what is found in them."""
+    """Photos of evenly chosen pictures, the same in every run, and what is found in them. Posters that no gallery
+    holds lie around them: a second picture of the gallery would be a right answer too."""
     folder.mkdir(parents=True, exist_ok=True)
     picked = np.linspace(0, len(chosen) - 1, min(number, len(chosen))).astype(int)
     shots = []
     for turn, row in enumerate(track(picked, "photographing", console=notices, transient=True)):
         rng = np.random.default_rng([3, turn])
         identifier, path = chosen[row]
-        others = [_pixels(recognizer, chosen[k][1]) for k in rng.integers(0, len(chosen), 2) if k != row]
-        photo, _ = simulate(_pixels(recognizer, path), others, rng, strength=STRENGTH)
+        others = [poster(number) for number in 100_000 + rng.integers(0, 100_000, 2)]
+        picture = decode(path.read_bytes(), long_side=640, limits=recognizer.settings.limits)[0]
+        photo, _ = simulate(picture, others, rng, strength=STRENGTH)
         file = folder / f"photo-{turn + 1:02d}.jpg"
         file.write_bytes(encode_jpeg(photo))
         shots.append(Shot(identifier=identifier, file=file, found=recognizer.recognise(file.read_bytes(), [CHANNEL])))
     return shots
-
-
-def _pixels(recognizer: Recognizer, path: Path) -> ColorImage:
-    return decode(path.read_bytes(), long_side=640, limits=recognizer.settings.limits)[0]
 
 
 def explain_all(recognizer: Recognizer, shots: list[Shot], folder: Path) -> int:
@@ -145,5 +142,5 @@ def _show(shots: list[Shot]) -> None:
         named = "(none)" if answer is None else answer.picture.identifier
         ratio = f"{answer.match_ratio:.1f}" if answer else ""
         spent = f"{sum(shot.found.timings_ms.values()):.0f}"
-        table.add_row(str(shot.file), shot.identifier, named if shot.right else f"[red]{named}[/red]", ratio, spent)
+        table.add_row(shot.file.name, shot.identifier, named if shot.right else f"[red]{named}[/red]", ratio, spent)
     Console().print(table)

@@ -95,6 +95,8 @@ def detect(gray: GrayImage, settings: DetectorSettings) -> Keypoints:
 
 
 def _detect_at(gray: GrayImage, settings: DetectorSettings, threshold: int) -> Keypoints:
+    if min(gray.shape) <= 2 * _EDGE:  # nothing but border; OpenCV fails on the smallest of such images
+        return _no_keypoints()
     orb = cv2.ORB.create(
         nfeatures=3 * settings.count,
         scaleFactor=LEVEL_FACTOR,
@@ -104,8 +106,7 @@ def _detect_at(gray: GrayImage, settings: DetectorSettings, threshold: int) -> K
     )
     raw = orb.detect(gray, None)
     if not raw:
-        empty = np.zeros(0, np.float32)
-        return Keypoints(np.zeros((0, 2), np.float32), empty, empty, empty)
+        return _no_keypoints()
     table = np.array([(*p.pt, p.octave, p.angle, p.response) for p in raw], np.float32)
     chosen = _spread(table, gray.shape, settings)
     table = table[chosen]
@@ -115,6 +116,11 @@ def _detect_at(gray: GrayImage, settings: DetectorSettings, threshold: int) -> K
         np.deg2rad(table[:, 3]).astype(np.float32),
         table[:, 4].copy(),
     )
+
+
+def _no_keypoints() -> Keypoints:
+    empty = np.zeros(0, np.float32)
+    return Keypoints(np.zeros((0, 2), np.float32), empty, empty, empty)
 
 
 def _spread(table: FloatArray, shape: tuple[int, ...], settings: DetectorSettings) -> np.ndarray:
