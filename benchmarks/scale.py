@@ -196,7 +196,8 @@ def _search(
     points = photo.keypoints
     index = geometry.index_photo(points.xy, points.scale, points.angle, photo.descriptors, signatures, vocabulary)
     halves = np.array_split(slots, 2) if pool else [slots]
-    work = [(index, table.base, table.grown, half, table.keypoints) for half in halves]
+    base, grown = table.arrays
+    work = [(index, base, grown, half, table.keypoints) for half in halves]
     other = pool.submit(geometry.rank, *work[1]) if pool else None
     geometry.rank(*work[0])
     if other is not None:

@@ -27,7 +27,10 @@ def open_database(folder: Path) -> sa.Engine:
     Every transaction begins IMMEDIATE or, for `reading`, deferred; writers wait for each other up to 30 s.
     """
     path = folder / DATABASE_NAME
-    database = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
+    # An unexpected error's text goes to the log: without its parameters, which hold metadata and pictures.
+    database = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False}, hide_parameters=True
+    )
 
     @sa.event.listens_for(database, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 
@@ -56,32 +56,36 @@ class Shard:
 
 @dataclass
 class SlotTable:
-    """One row per slot, in arrays that grow by doubling. Rows below `count` never move or change, except
-    `visible`: 1 while the picture exists and is active; `alive`: while it exists.
+    """One row per slot, in arrays that grow by doubling. Rows below `count` never change, except `visible`: 1
+    while the picture exists and is active; `alive`: while it exists.
 
     base: (B, 400, 2) uint64 records mapped from disk; grown: those of later slots, in memory; likewise
-    vectors (int8)."""
+    vectors (int8). A search reads both through `arrays`, after it has its slots: the pair is replaced at
+    once when memory grows or a save moves the border, and what comes later holds all earlier slots."""
 
     dimension: int
     count: int = 0
-    base: Array = field(default_factory=lambda: np.zeros((0, KEYPOINTS, 2), np.uint64))
+    base: InitVar[Array | None] = None
     base_vectors: Array | None = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, base: Array | None) -> None:
+        if base is None:
+            base = np.zeros((0, KEYPOINTS, 2), np.uint64)
         if self.base_vectors is None:
             self.base_vectors = np.zeros((0, self.dimension), np.int8)
         self.picture_ids, self.channels = np.zeros(0, np.int64), np.zeros(0, np.int32)
         self.keypoints, self.visible, self.alive = np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.uint8)
-        self.grown = np.zeros((0, KEYPOINTS, 2), np.uint64)
+        self.arrays = (base, np.zeros((0, KEYPOINTS, 2), np.uint64))
         self.grown_vectors = np.zeros((0, self.dimension), np.int8)
 
     def append(self, picture_id: int, channel: int, active: bool, keypoints: bytes, vector: bytes) -> int:
-        slot, row = self.count, self.count - len(self.base)
+        slot, row = self.count, self.count - len(self.arrays[0])
         for name in ("picture_ids", "channels", "keypoints", "visible", "alive"):
             setattr(self, name, _room(getattr(self, name), slot))
-        self.grown, self.grown_vectors = _room(self.grown, row), _room(self.grown_vectors, row)
+        self.arrays = (self.arrays[0], _room(self.arrays[1], row))
+        self.grown_vectors = _room(self.grown_vectors, row)
         rows = from_bytes(keypoints)[:KEYPOINTS]
-        self.grown[row, : len(rows)] = rows
+        self.arrays[1][row, : len(rows)] = rows
         self.grown_vectors[row] = np.frombuffer(vector, np.int8)
         self.picture_ids[slot], self.channels[slot], self.keypoints[slot] = picture_id, channel, len(rows)
         self.visible[slot], self.alive[slot] = active, 1
@@ -95,7 +99,8 @@ class SlotTable:
 
     def records(self, slot: int) -> Array:
         """(n, 2) uint64 keypoint rows of one slot."""
-        record = self.base[slot] if slot < len(self.base) else self.grown[slot - len(self.base)]
+        base, grown = self.arrays
+        record = base[slot] if slot < len(base) else grown[slot - len(base)]
         return np.asarray(record[: self.keypoints[slot]])
 
     def vectors(self, slots: Array) -> Array:
@@ -107,6 +112,13 @@ class SlotTable:
         result[old] = self.base_vectors[slots[old]]
         result[~old] = self.grown_vectors[slots[~old] - border]
         return result
+
+    def rebase(self, base: Array, base_vectors: Array) -> None:
+        """The first len(base) slots are read from `base` from now on, and their memory is given back."""
+        moved = len(base) - len(self.arrays[0])
+        grown = self.arrays[1][moved : self.count - len(self.arrays[0])].copy()
+        vectors = self.grown_vectors[moved : self.count - len(self.arrays[0])].copy()
+        self.arrays, self.base_vectors, self.grown_vectors = (base, grown), base_vectors, vectors
 
 
 def _room(array: Array, row: int) -> Array:
@@ -148,7 +160,7 @@ class Gallery:
         self.small: dict[int, list[int]] = {}
         self.sizes: dict[int, int] = {}
         self.version = 0
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="index-builder")
         self._builds: dict[int, Future[None]] = {}
         self._masks: tuple[tuple[int, tuple[int, ...]], Array] | None = None
@@ -177,7 +189,7 @@ class Gallery:
         """Takes in all that was committed since, by this process or another."""
         if self.catalogue.last_seq() == self.seq:
             return
-        with self._lock:
+        with self.lock:
             while changes := self.catalogue.changes(after=self.seq):
                 last = {change.picture_id: change for change in changes}
                 living = [c.picture_id for c in last.values() if c.kind != "remove"]
@@ -238,7 +250,7 @@ class Gallery:
     def wait_for_builds(self) -> None:
         """Until no segment is being built and no tail is due."""
         while True:
-            with self._lock:
+            with self.lock:
                 running = [build for build in self._builds.values() if not build.done()]
                 due = [n for n, shard in self.shards.items() if len(shard.tail) >= TAIL]
                 if not running:
@@ -253,7 +265,7 @@ class Gallery:
     def _build(self, number: int) -> None:
         """One segment of the tail and of all older segments not larger than twice what they join: each
         picture is moved a logarithmic number of times."""
-        with self._lock:
+        with self.lock:
             shard = self.shards[number]
             taken = list(shard.tail)
             merged: list[IndexSegment] = []
@@ -269,13 +281,13 @@ class Gallery:
                 own = np.isin(self.table.channels[slots], [c for c in self.shards if c != SHARED], invert=True)
             slots = np.sort(slots[own & (self.table.alive[slots] == 1)])
             table = self.table
-            base, grown, counts = table.base, table.grown, table.keypoints
+            (base, grown), counts = table.arrays, table.keypoints
             vectors = table.vectors(slots)
         built = IndexSegment(
             votes.build_segment(votes.settings_for(len(slots)), slots, base, grown, counts),
             global_index.build_index(slots, vectors),
         )
-        with self._lock:
+        with self.lock:
             gone, done = {id(s) for s in merged}, set(taken)
             shard.segments = (*(s for s in shard.segments if id(s) not in gone), built)
             shard.tail = [s for s in shard.tail if s not in done]
@@ -298,7 +310,7 @@ class Gallery:
     ) -> Shortlist:
         """Candidates of the channels. descriptors (N, D), signatures (N,) of the photo's keypoints;
         queries: (Q, G) its global descriptor and those of its windows."""
-        with self._lock:
+        with self.lock:
             table = self.table
             always: list[Array] = []
             searched: list[tuple[Shard, Array]] = []
@@ -342,7 +354,7 @@ class Gallery:
 
     def memory(self) -> dict[str, int]:
         """Bytes that each part takes in memory (mapped files count, though the system may drop them)."""
-        with self._lock:
+        with self.lock:
             segments = [s for shard in self.shards.values() for s in shard.segments]
             return {
                 "records": int(self.table.count * KEYPOINTS * 16),

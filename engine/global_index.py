@@ -36,8 +36,8 @@ class VectorIndex:
 
 
 def quantise(vector: FloatArray) -> Array:
-    """(G,) int8 of a unit vector: 127 stands for three standard deviations of an even spread."""
-    scaled: Array = np.rint(vector * (127 / 3 * len(vector) ** 0.5))
+    """int8 of unit vectors (..., G): 127 stands for three standard deviations of an even spread."""
+    scaled: Array = np.rint(vector * (127 / 3 * vector.shape[-1] ** 0.5))
     return np.clip(scaled, -127, 127).astype(np.int8)
 
 
@@ -63,8 +63,9 @@ def build_index(slots: Array, vectors: Array) -> VectorIndex:
 
 
 def search(vectors: VectorIndex, queries: FloatArray, allowed: Array, *, depth: int) -> tuple[Array, FloatArray]:
-    """The `depth` slots most similar to any of `queries` (Q, G) and their similarities, best first; each
-    slot once. allowed: (S,) uint8 by slot, 0 hides a picture."""
+    """The `depth` slots most similar to any of `queries` (Q, G), unit vectors, and their similarities (inner
+    products of the quantised vectors), best first; each slot once. allowed: (S,) uint8 by slot, 0 hides a
+    picture."""
     visible = allowed[vectors.slots]
     if not visible.any():
         return np.zeros(0, np.int64), np.zeros(0, np.float32)
@@ -77,7 +78,9 @@ def search(vectors: VectorIndex, queries: FloatArray, allowed: Array, *, depth: 
         else:
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
     depth = min(depth, len(vectors.slots))
-    similarity, row = vectors.index.search(np.ascontiguousarray(queries, np.float32), depth, params=parameters)
+    # FAISS cuts the fractions off a query of this code: one of unit length would become all zeros.
+    codes = np.ascontiguousarray(quantise(queries), np.float32)
+    similarity, row = vectors.index.search(codes, depth, params=parameters)
     similarity, row = similarity.ravel(), row.ravel()
     similarity, row = similarity[row >= 0], row[row >= 0]
     order = np.lexsort((row, -similarity))

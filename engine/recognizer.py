@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +40,13 @@ from engine.records import KEYPOINTS, to_bytes, unpack
 from engine.runtime import PatchModel, RuntimeSettings
 from engine.searching import Clock, PhotoSearch, Searcher
 from engine.values import FloatArray, resize_matrix
-from engine.verification import Candidate, Looked, verify_all
+from engine.verification import Candidate, Looked, look, verify_all
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9@_.]{3,50}")
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
 METADATA_BYTES = 2_000_000
 RENDITION_SIDE = 640
+SAVE_EVERY = 4_000
 _FEATURE_VERSION = 1
 """Part of the fingerprint: raise it when stored features change their meaning."""
 
@@ -94,6 +96,8 @@ class Recognizer:
         )
         self.catalogue = Catalogue(folder)
         self.gallery = Gallery(self.catalogue, self.model.vocabulary, settings)
+        self._saving = threading.Lock()
+        self._saver: threading.Thread | None = None
         self.searcher = Searcher(self.catalogue, self.gallery, self.model, self.calibration, settings)
 
     @classmethod
@@ -106,12 +110,14 @@ class Recognizer:
         try:
             recognizer = cls(folder, settings or EngineSettings(), lock)
             recognizer.check_fingerprint()
+            if hold:
+                store.forget_if_mostly_removed(folder)
+            store.load(recognizer.gallery, folder)
+            recognizer.gallery.refresh()
         except BaseException:
             if lock is not None:
                 lock.release()
             raise
-        store.load(recognizer.gallery, folder)
-        recognizer.gallery.refresh()
         return recognizer
 
     @classmethod
@@ -134,6 +140,8 @@ class Recognizer:
         """Saves the indexes (holder only) and releases the folder."""
         if self._lock is not None:
             self.checkpoint()
+        if self._saver is not None:
+            self._saver.join()
         self.gallery.close()
         self.searcher.close()
         self.catalogue.close()
@@ -145,7 +153,16 @@ class Recognizer:
         """Saves the indexes, so that the next start need not replay the log; the holder's to do."""
         self.gallery.refresh()
         if self._lock is not None:
-            store.save(self.gallery, self.folder)
+            with self._saving:
+                store.save(self.gallery, self.folder)
+
+    def _save_sometimes(self) -> None:
+        """A save in the background after every SAVE_EVERY additions, so that memory holds few records of its
+        own and a start after a crash replays few."""
+        new = self.gallery.table.count - len(self.gallery.table.arrays[0])
+        if self._lock is not None and new >= SAVE_EVERY and (self._saver is None or not self._saver.is_alive()):
+            self._saver = threading.Thread(target=self.checkpoint, name="index-saver")
+            self._saver.start()
 
     def warm_up(self) -> None:
         """Compiles the kernels and runs the network once, so that no user's request has to."""
@@ -162,7 +179,8 @@ class Recognizer:
         words = vocabulary.nearest_words(features.descriptors, half_bits=7, count=5)
         votes.warm_up(record, counts, words, vocabulary.signatures(features.descriptors))
         candidate = Candidate(0, 0, 1.0, rows, (360, 480))
-        verify_all(prepare_photo(features, self.model.vocabulary), [candidate])
+        for verified in verify_all(prepare_photo(features, self.model.vocabulary), [candidate]):
+            look(verified, image, image)
 
     def check_fingerprint(self) -> None:
         """Raises ModelMismatch; a gallery without a fingerprint takes this one."""
@@ -218,6 +236,7 @@ class Recognizer:
             facts=facts,
         )
         self.gallery.refresh()
+        self._save_sometimes()
         return picture
 
     def describe(self, image: bytes) -> tuple[StoredFeatures, int, tuple[int, int], int]:

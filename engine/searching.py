@@ -142,7 +142,8 @@ class Searcher:
         with clock.stage("rank"):
             index = self.index_photo(features)
             halves = np.array_split(slots, 2) if settings.threads > 1 and len(slots) > 100 else [slots]
-            work = [(index, table.base, table.grown, half, table.keypoints) for half in halves]
+            base, grown = table.arrays
+            work = [(index, base, grown, half, table.keypoints) for half in halves]
             other = self._pool.submit(geometry.rank, *work[1]) if len(work) > 1 else None
             scores = geometry.rank(*work[0])
             if other is not None:

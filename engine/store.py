@@ -8,11 +8,13 @@ costs a rebuild from the catalogue, nothing else.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import shutil
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,66 +32,98 @@ _log = logging.getLogger(__name__)
 _COLUMNS = ("picture_ids", "channels", "keypoints", "visible", "alive")
 
 
+@dataclass(frozen=True)
+class _State:
+    """What a save writes, taken at one moment; all of it immutable or copied."""
+
+    seq: int
+    count: int
+    base: int
+    grown: Array
+    grown_vectors: Array
+    columns: dict[str, Array]
+    shards: dict[int, tuple[tuple[IndexSegment, ...], list[int]]]
+
+
 def save(gallery: Gallery, folder: Path) -> None:
-    """Writes the state of `gallery`. Raises StorageFull; the old state stays valid."""
+    """Writes the state of `gallery`, while searches and additions go on; one save at a time (the holder's).
+    Raises StorageFull; the old state stays valid."""
     place = folder / "index"
     place.mkdir(exist_ok=True)
     gallery.wait_for_builds()
-    with gallery._lock:
-        try:
-            manifest = _write(gallery, place)
-            temporary = place / "manifest.json.part"
-            with temporary.open("w") as file:
-                json.dump(manifest, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(place / "manifest.json")
-            _sync_folder(place)
-        except OSError as error:
-            if error.errno == 28:
-                raise StorageFull(str(folder)) from error
-            raise
-        _drop_unnamed(place, manifest)
+    state = _take(gallery)
+    try:
+        manifest = _write(gallery, state, place)
+        temporary = place / "manifest.json.part"
+        with temporary.open("w") as file:
+            json.dump(manifest, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(place / "manifest.json")
+        _sync_folder(place)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StorageFull(str(folder)) from error
+        raise
+    records, vectors = _map(place, state.count, gallery.table.dimension)
+    with gallery.lock:
+        gallery.table.rebase(records, vectors)
+    _drop_unnamed(place, manifest)
 
 
-def _write(gallery: Gallery, place: Path) -> dict[str, Any]:
-    table = gallery.table
-    base = len(table.base)
-    grown = table.count - base
-    assert table.base_vectors is not None
-    _extend(place / "records.bin", base * KEYPOINTS * 16, table.grown[:grown])
-    _extend(place / "vectors.bin", base * table.dimension, table.grown_vectors[:grown])
+def _take(gallery: Gallery) -> _State:
+    with gallery.lock:
+        table = gallery.table
+        base, grown = table.arrays
+        rows = table.count - len(base)
+        return _State(
+            gallery.seq,
+            table.count,
+            len(base),
+            grown[:rows],
+            table.grown_vectors[:rows],
+            {name: getattr(table, name)[: table.count].copy() for name in _COLUMNS},
+            {number: (shard.segments, list(shard.tail)) for number, shard in gallery.shards.items()},
+        )
+
+
+def _write(gallery: Gallery, state: _State, place: Path) -> dict[str, Any]:
+    dimension = gallery.table.dimension
+    _extend(place / "records.bin", state.base * KEYPOINTS * 16, state.grown)
+    _extend(place / "vectors.bin", state.base * dimension, state.grown_vectors)
     columns = f"slots-{uuid.uuid4().hex[:12]}.npz"
     with (place / columns).open("wb") as file:
-        np.savez(file, **{name: getattr(table, name)[: table.count] for name in _COLUMNS})
+        np.savez(file, allow_pickle=False, **state.columns)
         file.flush()
         os.fsync(file.fileno())
     shards: dict[str, Any] = {}
-    for number, shard in gallery.shards.items():
-        segments = []
-        for segment in shard.segments:
+    saved_as: dict[int, str] = {}
+    for number, (segments, tail) in state.shards.items():
+        entries = []
+        for segment in segments:
             name = gallery.saved_as.get(id(segment))
             if name is None:
                 name = f"segment-{uuid.uuid4().hex[:12]}"
                 votes.save_segment(segment.votes, place / name)
                 global_index.save_index(segment.vectors, place / name)
-                gallery.saved_as[id(segment)] = name
-            preset = segment.votes.settings
-            segments.append(
+            saved_as[id(segment)] = name
+            entries.append(
                 {
                     "name": name,
                     "first": segment.votes.first,
                     "last": segment.votes.last,
                     "pictures": segment.votes.pictures,
-                    "preset": [preset.keypoints, preset.half_bits, preset.words, preset.hamming],
+                    "preset": vars(segment.votes.settings),
                 }
             )
-        shards[str(number)] = {"segments": segments, "tail": shard.tail}
+        shards[str(number)] = {"segments": entries, "tail": tail}
+    # Only segments that live on are remembered: the `id` of a dropped one may be given to another.
+    gallery.saved_as = saved_as
     return {
         "format": _FORMAT,
-        "seq": gallery.seq,
-        "count": table.count,
-        "dimension": table.dimension,
+        "seq": state.seq,
+        "count": state.count,
+        "dimension": dimension,
         "columns": columns,
         "shards": shards,
         "fingerprint": gallery.catalogue.read_meta("fingerprint"),
@@ -147,11 +181,7 @@ def load(gallery: Gallery, folder: Path) -> None:
 
 def _load_table(place: Path, manifest: dict[str, Any], dimension: int) -> SlotTable:
     count = manifest["count"]
-    # Copy-on-write maps are writable to NumPy: one compiled kernel serves mapped and grown arrays alike.
-    records, vectors = np.zeros((0, KEYPOINTS, 2), np.uint64), np.zeros((0, dimension), np.int8)
-    if count:
-        records = np.memmap(place / "records.bin", np.uint64, "c", shape=(count, KEYPOINTS, 2)).view(np.ndarray)
-        vectors = np.memmap(place / "vectors.bin", np.int8, "c", shape=(count, dimension)).view(np.ndarray)
+    records, vectors = _map(place, count, dimension)
     table = SlotTable(dimension, count, records, vectors)
     with np.load(place / manifest["columns"]) as columns:
         for name in _COLUMNS:
@@ -161,15 +191,37 @@ def _load_table(place: Path, manifest: dict[str, Any], dimension: int) -> SlotTa
     return table
 
 
+def _map(place: Path, count: int, dimension: int) -> tuple[Array, Array]:
+    """Records and vectors of the first `count` slots. Copy-on-write maps are writable to NumPy: one compiled
+    kernel serves mapped and grown arrays alike."""
+    if not count:
+        return np.zeros((0, KEYPOINTS, 2), np.uint64), np.zeros((0, dimension), np.int8)
+    records = np.memmap(place / "records.bin", np.uint64, "c", shape=(count, KEYPOINTS, 2))
+    vectors = np.memmap(place / "vectors.bin", np.int8, "c", shape=(count, dimension))
+    return records.view(np.ndarray), vectors.view(np.ndarray)
+
+
 def _load_shard(place: Path, content: dict[str, Any]) -> tuple[Shard, list[str]]:
     segments, names = [], []
     for entry in content["segments"]:
-        keypoints, half_bits, words, hamming = entry["preset"]
-        preset = VoteSettings(keypoints=keypoints, half_bits=half_bits, words=words, hamming=hamming)
+        preset = VoteSettings(**entry["preset"])
         loaded = votes.load_segment(place / entry["name"], preset, entry["first"], entry["last"], entry["pictures"])
         segments.append(IndexSegment(loaded, global_index.load_index(place / entry["name"])))
         names.append(entry["name"])
     return Shard(tuple(segments), list(content["tail"])), names
+
+
+def forget_if_mostly_removed(folder: Path) -> None:
+    """Slots are never reused: where more than half of many are of removed pictures, the files are dropped, and
+    the opening builds them anew without these. The holder's to do."""
+    try:
+        manifest = json.loads((folder / "index" / "manifest.json").read_text())
+        with np.load(folder / "index" / manifest["columns"]) as columns:
+            alive = columns["alive"]
+    except (OSError, ValueError, KeyError):
+        return  # nothing saved, or damaged: `load` says so
+    if len(alive) > 1000 and alive.mean() < 0.5:
+        forget(folder)
 
 
 def forget(folder: Path) -> None:

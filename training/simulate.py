@@ -81,11 +81,9 @@ def render(picture: ColorImage, background: ColorImage, warp: Warp) -> ColorImag
         source = (source + 0.5) * np.array(
             [picture.shape[1] / warp.size[0], picture.shape[0] / warp.size[1]], np.float32
         ) - 0.5
-    source, unused = np.nan_to_num(source, nan=-10.0), np.zeros(0, np.float32)
-    seen = cv2.remap(picture, source, unused, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    mask = cv2.remap(
-        np.full(picture.shape[:2], 255, np.uint8), source, unused, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-    )
+    x, y = (np.ascontiguousarray(a, np.float32) for a in np.moveaxis(np.nan_to_num(source, nan=-10.0), -1, 0))
+    seen = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    mask = cv2.remap(np.full(picture.shape[:2], 255, np.uint8), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     weight = mask[..., None].astype(np.float32) / 255
     blended: FloatArray = seen * weight + background * (1 - weight)
     return blended.astype(np.uint8)

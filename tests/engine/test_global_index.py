@@ -38,8 +38,15 @@ def index(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ve
 
 
 def queries(*rows: int) -> np.ndarray:
+    """(Q, 64) float32 unit vectors near those rows."""
     noise = np.random.default_rng(1).normal(0, 10, (len(rows), 64))
-    return (VECTORS[list(rows)] + noise).astype(np.float32)
+    points = VECTORS[list(rows)] + noise
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+
+
+def products_with(query: np.ndarray) -> np.ndarray:
+    """(N,) inner products of all vectors with the quantised query."""
+    return VECTORS.astype(np.int64) @ quantise(query).astype(np.int64)
 
 
 class TestSearch:
@@ -48,7 +55,7 @@ class TestSearch:
         index = build_index(SLOTS, VECTORS)
         for row in (0, 7, 1999):
             query = queries(row)
-            products = VECTORS.astype(np.float64) @ query[0].astype(np.float64)
+            products = products_with(query[0])
             slots, similarities = search(index, query, EVERYTHING, depth=50)
             assert np.allclose(similarities, np.sort(products)[::-1][:50], rtol=1e-5)
             assert np.allclose(products[(slots - 1) // 3], similarities, rtol=1e-5)
@@ -58,7 +65,7 @@ class TestSearch:
         """Windows of a photo: each slot once, with its best similarity."""
         index = build_index(SLOTS, VECTORS)
         several = queries(5, 5, 100, 1500)
-        products = (VECTORS.astype(np.float64) @ several.T.astype(np.float64)).max(1)
+        products = np.max([products_with(q) for q in several], axis=0)
         slots, similarities = search(index, several, EVERYTHING, depth=60)
         assert len(np.unique(slots)) == len(slots) == 60
         assert np.allclose(similarities, np.sort(products)[::-1][:60], rtol=1e-5)
@@ -68,7 +75,7 @@ class TestSearch:
         shares = []
         for row in range(0, COUNT, 100):
             query = queries(row)
-            nearest = SLOTS[np.argsort(-(VECTORS.astype(np.float64) @ query[0]))[:10]]
+            nearest = SLOTS[np.argsort(-products_with(query[0]))[:10]]
             shares.append(np.isin(nearest, search(index, query, EVERYTHING, depth=10)[0]).mean())
         assert np.mean(shares) >= 0.9
 
@@ -85,7 +92,7 @@ class TestSearch:
     @pytest.mark.parametrize("visible", [0, 1, 5])
     def test_fewer_than_asked(self, index: VectorIndex, visible: int) -> None:
         """Where fewer are left than asked for, those come and no mark of FAISS's (-1)."""
-        chosen = SLOTS[(VECTORS.astype(np.float64) @ queries(9)[0]).argsort()[::-1][:visible]]
+        chosen = SLOTS[products_with(queries(9)[0]).argsort()[::-1][:visible]]
         allowed = np.zeros_like(EVERYTHING)
         allowed[chosen] = 1
         slots, similarities = search(index, queries(9), allowed, depth=100)
@@ -138,8 +145,16 @@ class TestQuantise:
         assert (quantise(np.zeros(64, np.float32)) == 0).all()
 
     def test_keeps_the_direction(self) -> None:
-        """Little of the direction is lost."""
+        """Little of the direction is lost, of one vector or of several."""
         vector = np.random.default_rng(0).standard_normal(512).astype(np.float32)
         vector /= np.linalg.norm(vector)
         codes = quantise(vector).astype(np.float64)
-        assert codes @ vector / np.linalg.norm(codes) > 0.999
+        assert codes @ vector / np.linalg.norm(codes) > 0.998
+        assert (quantise(np.stack([vector, -vector])) == np.stack([codes, -codes])).all()
+
+    def test_a_query_keeps_its_fractions(self) -> None:
+        """Similarities follow the cosine: a query of unit length is not rounded to nothing."""
+        index, query = build_index(SLOTS, VECTORS), queries(3)
+        slots, similarities = search(index, query, EVERYTHING, depth=COUNT)
+        cosines = VECTORS[(slots - 1) // 3] @ query[0]
+        assert np.corrcoef(similarities, cosines)[0, 1] > 0.999

@@ -1,0 +1,124 @@
+"""From a folder of pictures to a model folder. Reads from top to bottom.
+
+OUT/pairs/train_*.npz, val_*.npz    patch pairs, made by several processes
+OUT/checkpoint.pt, log.csv          the network as it learns
+OUT/model/                          what the engine's `model` setting takes
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import multiprocessing
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.pairs import generate, is_validation, list_pictures
+
+SHARD = 20_000
+"""Pairs of a file: about 40 MB before compression."""
+VALIDATION_PAIRS = 4_096
+FEWEST = {"train": 50, "val": 3}
+"""Pictures of each kind without which training teaches nothing, or cannot be judged."""
+VOCABULARY_PICTURES = 4_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """data: pictures, any depth of folders; pairs: of patches to learn from; processes: that make them."""
+
+    data: Path
+    out: Path
+    pairs: int
+    processes: int
+    resume: bool
+
+
+def read_settings(file: Path | None, **chosen: Any) -> Any:
+    """TrainingSettings from a TOML file; `chosen` wins where it is not None. Raises ValueError for an unknown
+    key, with the nearest one."""
+    from training.train import TrainingSettings
+
+    values = tomllib.loads(file.read_text("utf-8")) if file else {}
+    fields = {field.name: field.default for field in dataclasses.fields(TrainingSettings)}
+    for key, value in values.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0)
+            raise ValueError(f"no training setting named {key}; the nearest is {near[0]}")
+        if not _same_kind(value, fields[key]):
+            raise ValueError(f"{key}: {value!r} is not of the kind of its default {fields[key]!r}")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return TrainingSettings(**values | {key: value for key, value in chosen.items() if value is not None})
+
+
+def _same_kind(value: Any, default: Any) -> bool:
+    if default is None or isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, tuple):
+        return isinstance(value, list) and len(value) == len(default) and all(type(v) is int for v in value)
+    return type(value) is type(default)
+
+
+def run(plan: Plan, settings: Any, *, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Makes pairs, trains, exports; gives the card. What an earlier run made of the pairs is taken as it is;
+    `resume` goes on from its checkpoint too. Raises ValueError where the folder holds too few pictures."""
+    from training.export import export
+    from training.train import train
+
+    pictures = list_pictures(plan.data)
+    held_out = is_validation(plan.data, pictures)
+    kinds = {"train": [p for p, held in zip(pictures, held_out, strict=True) if not held]}
+    kinds["val"] = [p for p, held in zip(pictures, held_out, strict=True) if held]
+    for kind, fewest in FEWEST.items():
+        if len(kinds[kind]) < fewest:
+            raise ValueError(f"{plan.data}: {len(kinds[kind])} pictures for {kind!r}, {fewest} are needed; give more")
+    tell(f"{len(kinds['train'])} pictures to learn from, {len(kinds['val'])} held out")
+
+    pairs = plan.out / "pairs"
+    make_pairs(kinds, pairs, plan, tell=tell)
+
+    resume = plan.resume and (plan.out / "checkpoint.pt").exists()
+    tell("training goes on" if resume else "training")
+    train(pairs, plan.out, settings, resume=resume)
+
+    tell("exporting: network, words, global descriptor")
+    sample = kinds["train"][:: max(1, len(kinds["train"]) // VOCABULARY_PICTURES)]
+    card = {"data": f"{len(pictures)} pictures, {len(kinds['val'])} held out", "pairs": plan.pairs}
+    return export(plan.out / "checkpoint.pt", sample, plan.out / "model", name="obverse-patch", card=card)
+
+
+def make_pairs(kinds: dict[str, list[Path]], folder: Path, plan: Plan, *, tell: Callable[[str], None]) -> None:
+    """Fills the shards that are missing; each has a seed of its own, so that processes need not talk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    work = [(kinds["val"], folder / "val_0000.npz", 10**6, VALIDATION_PAIRS)]
+    for number, start in enumerate(range(0, plan.pairs, SHARD)):
+        wanted = min(SHARD, plan.pairs - start)
+        work.append((kinds["train"], folder / f"train_{number:04d}.npz", number, wanted))
+    missing = [item for item in work if not item[1].exists()]
+    if not missing:
+        return
+    # Spawned, not forked: a fork of a process with OpenCV's or ONNX Runtime's threads may hang.
+    with multiprocessing.get_context("spawn").Pool(min(plan.processes, len(missing))) as pool:
+        for done, name in enumerate(pool.imap_unordered(_make_shard, missing), start=1):
+            tell(f"patch pairs: {name}, {done} of {len(missing)} files")
+
+
+def _make_shard(item: tuple[list[Path], Path, int, int]) -> str:
+    pictures, path, seed, wanted = item
+    batches, count = [], 0
+    for batch in generate(pictures, seed=seed):
+        batches.append(batch)
+        count += len(batch.source)
+        if count >= wanted:
+            break
+    arrays = {"a": [b.picture for b in batches], "b": [b.photo for b in batches], "s": [b.source for b in batches]}
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **{key: np.concatenate(rows)[:wanted] for key, rows in arrays.items()})
+    part.replace(path)
+    return path.name
