@@ -2,7 +2,7 @@
 
 Limits hold while receiving. A file that grows too large is no longer kept but still read, up to
 `max_body_bytes`, so that the client gets to its answer; beyond that the connection ends. Fields that the
-caller does not name are never kept. A value that is no text (bytes that are not UTF-8, a nested JSON value, a
+caller does not want are never kept. A value that is no text (bytes that are not UTF-8, a nested JSON value, a
 field given twice) becomes `UNREADABLE`, which no rule accepts, so each method refuses it in its own order.
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import urllib.parse
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 import multipart  # type: ignore[import-untyped]
@@ -20,6 +21,7 @@ from litestar.types import Receive
 from api.errors import BodyTooLarge, Busy, MalformedBody
 from api.limits import MemoryShare
 
+T = TypeVar("T")
 UNREADABLE = "\ufffd\ufffd"
 SMALL_FIELD_BYTES = 4096
 """Longest text of a field that has no limit of its own; none of them accepts more than 64 characters."""
@@ -27,10 +29,12 @@ SMALL_FIELD_BYTES = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class FormRules:
-    """fields: byte limit by name of each text field that is kept; file: name of the file part, or None
-    where the method has no file; max_file_bytes, max_body_bytes: see the module."""
+    """fields: byte limit by name of each text field that is kept; other_fields: that of those not named, below
+    zero: they are not kept; file: name of the file part, or None where the method has no file; max_file_bytes,
+    max_body_bytes: see the module."""
 
     fields: Mapping[str, int]
+    other_fields: int = -1
     file: str | None
     max_file_bytes: int
     max_body_bytes: int
@@ -65,7 +69,7 @@ class BodyReader:
     """Reads one body. `close` gives back the memory that its bytes held."""
 
     def __init__(self, rules: FormRules, share: MemoryShare) -> None:
-        self._rules, self._share, self._held, self._received = rules, share, 0, 0
+        self.rules, self._share, self._held, self._received = rules, share, 0, 0
 
     def close(self) -> None:
         self._share.give_back(self._held)
@@ -73,11 +77,27 @@ class BodyReader:
 
     async def read(self, receive: Receive, content_type: str) -> Form:
         """Raises MalformedBody, BodyTooLarge, Busy. The body was read to its end, unless BodyTooLarge says close."""
+        return await self._in_time(self._read(receive, content_type))
+
+    async def read_whole(self, receive: Receive, *, limit: int) -> bytes:
+        """The body as it is, of at most `limit` bytes. Raises what `read` does."""
+        return await self._in_time(self._drained(receive, limit))
+
+    async def _drained(self, receive: Receive, limit: int) -> bytes:
+        chunks = self._chunks(receive)
         try:
-            async with asyncio.timeout(self._rules.timeout_seconds):
-                return await self._read(receive, content_type)
+            return await self._whole(chunks, limit)
+        except Busy:
+            async for _ in chunks:
+                pass
+            raise
+
+    async def _in_time(self, reading: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self.rules.timeout_seconds):
+                return await reading
         except TimeoutError as error:
-            reason = f"it did not arrive within {self._rules.timeout_seconds:g} s"
+            reason = f"it did not arrive within {self.rules.timeout_seconds:g} s"
             raise MalformedBody(reason, close=True) from error
 
     async def _read(self, receive: Receive, content_type: str) -> Form:
@@ -86,9 +106,10 @@ class BodyReader:
         try:
             if kind == "multipart/form-data":
                 return await self._multipart(chunks, options.get("boundary", ""))
-            if self._rules.file is not None:
+            if self.rules.file is not None:
                 raise MalformedBody("the content type is not multipart/form-data")
-            body = await self._whole(chunks)
+            # JSON and percent signs may need six bytes for one byte of a field.
+            body = await self._whole(chunks, 6 * sum(self.rules.fields.values()))
         except (MalformedBody, Busy):
             async for _ in chunks:  # so that the client, which still sends, gets to read the answer
                 pass
@@ -111,19 +132,17 @@ class BodyReader:
             chunk = message["body"]
             more = message["more_body"]
             self._received += len(chunk)
-            if more and self._received > self._rules.max_body_bytes:
-                raise BodyTooLarge("body", self._rules.max_file_bytes, close=True)
+            if more and self._received > self.rules.max_body_bytes:
+                raise BodyTooLarge("body", self.rules.max_file_bytes, close=True)
             if chunk:
                 yield chunk
 
     def _hold(self, count: int) -> None:
         if not self._share.take(count):
-            raise Busy("too many large requests at once", retry_after_seconds=self._rules.retry_after_seconds)
+            raise Busy("too many large requests at once", retry_after_seconds=self.rules.retry_after_seconds)
         self._held += count
 
-    async def _whole(self, chunks: AsyncIterator[bytes]) -> bytes:
-        """A body without a file. JSON and percent signs may need six bytes for one byte of a field."""
-        limit = 6 * sum(self._rules.fields.values())
+    async def _whole(self, chunks: AsyncIterator[bytes], limit: int) -> bytes:
         kept = bytearray()
         async for chunk in chunks:
             if len(kept) <= limit:
@@ -153,12 +172,12 @@ class BodyReader:
         return form
 
     def _open(self, name: str) -> _Part:
-        if name == self._rules.file:
-            return _Part(name=name, limit=self._rules.max_file_bytes)
-        return _Part(name=name, limit=self._rules.fields.get(name, -1))
+        if name == self.rules.file:
+            return _Part(name=name, limit=self.rules.max_file_bytes)
+        return _Part(name=name, limit=self.rules.fields.get(name, self.rules.other_fields))
 
     def _finish(self, part: _Part, form: Form) -> None:
-        if part.name == self._rules.file:
+        if part.name == self.rules.file:
             if form.file is not None:
                 raise MalformedBody(f"two parts are named {part.name}")
             form.file, form.file_too_large = bytes(part.data), part.too_long
@@ -170,9 +189,9 @@ class BodyReader:
     def _fields(self, pairs: list[tuple[str, str | None]]) -> Form:
         form = Form()
         for name, value in pairs:
-            if name in self._rules.fields:
+            if name in self.rules.fields:
                 form.put(name, value)
-                if value is not None and len(value.encode("utf-8")) > self._rules.fields[name]:
+                if value is not None and len(value.encode("utf-8")) > self.rules.fields[name]:
                     form.too_long.add(name)
         return form
 

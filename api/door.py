@@ -12,7 +12,7 @@ import contextvars
 from collections.abc import Callable
 from typing import TypeVar
 
-from api.errors import Busy
+from api.errors import Busy, Overdue
 from api.settings import Settings
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Lane:
         self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix=name)
 
     async def run(self, call: Callable[[], T]) -> T:
-        """What `call` gives or raises. Raises Busy when no place is free or the deadline passes.
+        """What `call` gives or raises. Raises Busy when no place is free, Overdue when the deadline passes.
 
         A call that waits is dropped at the deadline. One that runs is finished by its thread and keeps its
         place until then; only its answer is lost.
@@ -50,7 +50,7 @@ class Lane:
         waiting.cancel()
         future.cancel()  # at once: a call that still waits must not start
         self.overdue += 1
-        raise Busy(f"no answer within {self._deadline_seconds:g} s", retry_after_seconds=self._retry_after_seconds)
+        raise Overdue(f"no answer within {self._deadline_seconds:g} s", retry_after_seconds=self._retry_after_seconds)
 
     def _leave(self) -> None:
         self.inside -= 1

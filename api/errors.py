@@ -8,11 +8,15 @@
        |- MalformedBody          a body that cannot be read as the form that it claims to be
        |- BodyTooLarge           more was sent than is accepted
        |- Busy                   refused now, worth another try after `retry_after_seconds`
-       |  `- RateLimited         this user sent more than its share
+       |  |- RateLimited         this user sent more than its share
+       |  `- Overdue             no answer within the deadline
+       |- SimilarPicture         the channel has a picture like this one, and it was to have none
        |- StatisticsError        the counts cannot be written or read
        |- AccountError           what the account commands refuse
        |  |- UserNotFound
-       |  `- UserExists
+       |  |- UserExists
+       |  |- AppNotFound
+       |  `- AppExists
        `- SettingError           a setting that is unknown or has a value outside its rule
 
 Messages reach clients. They name limits and rules, never a secret, a path or another user's facts.
@@ -72,6 +76,16 @@ class RateLimited(Busy):
     """More requests in a minute than the setting allows one user."""
 
 
+class Overdue(Busy):
+    """The call may still come to its end; only its answer is lost."""
+
+
+class SimilarPicture(ServiceError):
+    def __init__(self, channel: str, identifier: str) -> None:
+        self.channel, self.identifier = channel, identifier
+        super().__init__(f"channel {channel!r} has a similar picture, {identifier!r}")
+
+
 class StatisticsError(ServiceError):
     """The file of the counts refused a write or a read; the cause is chained."""
 
@@ -90,6 +104,18 @@ class UserExists(AccountError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"a user named {name!r} exists already")
+
+
+class AppNotFound(AccountError):
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"no app {what}")
+
+
+class AppExists(AccountError):
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        super().__init__(f"channel {channel!r} has an app already; rotate its secret, or remove it first")
 
 
 class SettingError(ServiceError):

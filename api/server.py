@@ -46,6 +46,8 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None])
             log_config=None,
             access_log=False,
             server_header=False,
+            ws="websockets-sansio",
+            ws_max_size=2 * settings.easyar_max_image_bytes,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=settings.stop_timeout_seconds,
             lifespan="on",

@@ -10,11 +10,16 @@ import asyncio
 import concurrent.futures
 import datetime as dt
 import secrets
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from api.accounts.apps import App, Apps
 from api.accounts.store import Accounts, User
+from api.accounts.vault import Vault
 from api.door import Door
-from api.errors import Busy, ForeignChannel, WrongCredentials
+from api.errors import ForeignChannel, Overdue, SimilarPicture, WrongCredentials
 from api.limits import MemoryShare, RateLimiter
 from api.metrics import DoorNumbers, GallerySizes, Metrics
 from api.settings import Settings
@@ -22,17 +27,27 @@ from api.stats.store import CountStore, DayCount, Question
 from api.stats.writer import CountWriter
 from engine.catalogue import Catalogue, Channel, Picture
 from engine.errors import ChannelExists, ChannelNotFound, InvalidValue, PictureNotFound, QuotaExceeded
-from engine.recognizer import CHANNEL_NAME, IDENTIFIER, Recognition, Recognizer
+from engine.grading import Grades, grade_picture
+from engine.recognizer import CHANNEL_NAME, IDENTIFIER, Match, Recognition, Recognizer
+from engine.records import from_bytes
+
+Edit = Callable[[Picture], Mapping[str, Any]]
+"""From a picture as it is to what shall change of it: metadata, threshold, active, facts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewPicture:
-    """What a dialect knows of a picture to add. threshold: least match ratio, 0-100; None: the default."""
+    """What a dialect knows of a picture to add. threshold: least match ratio, 0-100; None: the default; uuid: None:
+    one is drawn; unlike_others: refuse it where the channel has a similar one."""
 
     channel: str
     identifier: str
     metadata: str = ""
     threshold: float | None = None
+    active: bool = True
+    facts: dict[str, Any] = field(default_factory=dict)
+    uuid: str | None = None
+    unlike_others: bool = False
 
 
 def check_identifier(identifier: str | None) -> str:
@@ -54,6 +69,9 @@ class Service:
         self.ready = False
         self.stuck = False
         self.accounts = Accounts(recognizer.catalogue.database)
+        self.vault = Vault(recognizer.catalogue.folder)
+        self.apps = Apps(recognizer.catalogue.database, self.vault)
+        self._comparing, self._editing = threading.Lock(), threading.Lock()
         self.counts = CountStore(recognizer.catalogue.folder)
         self.writer = CountWriter(self.counts, time_zone=settings.time_zone)
         self.door = Door(settings)
@@ -87,6 +105,10 @@ class Service:
             raise WrongCredentials("this key pair is read-only")
         self.rates.take(user.id)
         return user
+
+    def admit(self, app: App) -> None:
+        """Counts a request of an app that has shown who it is. Raises RateLimited."""
+        self.rates.take(app.user.id)
 
     def own_channel(self, user: User, name: str | None) -> Channel:
         """Raises ChannelNotFound, ForeignChannel."""
@@ -132,12 +154,59 @@ class Service:
             return name
 
     async def add(self, user: User, new: NewPicture, image: bytes) -> Picture:
-        """Durable and searchable when it returns. Raises what `Recognizer.add` does, ForeignChannel, Busy."""
+        """Durable and searchable when it returns. Raises what `Recognizer.add` does, ForeignChannel, SimilarPicture,
+        Busy."""
         return await self.door.engine.run(lambda: self._add(user, new, image))
 
     def _add(self, user: User, new: NewPicture, image: bytes) -> Picture:
         self._ensure_channel(user, new.channel)
-        return self.recognizer.add(new.channel, new.identifier, image, metadata=new.metadata, threshold=new.threshold)
+        if not new.unlike_others:
+            return self._add_now(new, image)
+        with self._comparing:  # of two that are alike, and come at once, one is refused
+            self._refuse_similar(new.channel, image)
+            return self._add_now(new, image)
+
+    def _add_now(self, new: NewPicture, image: bytes) -> Picture:
+        return self.recognizer.add(
+            new.channel,
+            new.identifier,
+            image,
+            metadata=new.metadata,
+            threshold=new.threshold,
+            active=new.active,
+            facts=new.facts,
+            uuid=new.uuid,
+        )
+
+    def _refuse_similar(self, channel: str, image: bytes, *, but: str = "") -> None:
+        """but: UUID of a picture that does not count."""
+        for match in self._similar(channel, image):
+            if match.picture.uuid != but:
+                raise SimilarPicture(channel, match.picture.identifier)
+
+    def change(self, picture: Picture, edit: Edit) -> Picture:
+        """Raises what `Recognizer.update` does."""
+        with self._editing:
+            current = self.catalogue.picture(picture.channel, picture.identifier)
+            return self.recognizer.update(current.channel, current.identifier, **edit(current))
+
+    async def replace(
+        self, user: User, picture: Picture, image: bytes, edit: Edit, *, unlike_others: Callable[[Picture], bool]
+    ) -> Picture:
+        """Another image for the picture, and the edit with it; unlike_others: as in NewPicture, by the picture as it
+        is. Raises what `Recognizer.replace` does, ForeignChannel, SimilarPicture, Busy."""
+
+        def work() -> Picture:
+            self.own_channel(user, picture.channel)
+            with self._comparing:
+                current = self.catalogue.picture(picture.channel, picture.identifier)
+                if unlike_others(current):
+                    self._refuse_similar(picture.channel, image, but=picture.uuid)
+                with self._editing:
+                    current = self.catalogue.picture(picture.channel, picture.identifier)
+                    return self.recognizer.replace(current.channel, current.identifier, image, **edit(current))
+
+        return await self.door.engine.run(work)
 
     def _ensure_channel(self, user: User, name: str) -> None:
         """The channel may have changed hands, or gone, while the request waited."""
@@ -160,6 +229,30 @@ class Service:
         if identifier is None or not IDENTIFIER.fullmatch(identifier):
             raise PictureNotFound(channel.name, (identifier or "")[:50])
         return self.catalogue.picture(channel.name, identifier)
+
+    def picture_by_uuid(self, channel: str, uuid: str) -> Picture:
+        """Raises PictureNotFound, for a picture of another channel as well."""
+        picture = self.catalogue.picture_by_uuid(uuid.lower())
+        if picture is None or picture.channel != channel:
+            raise PictureNotFound(channel, uuid[:50])
+        return picture
+
+    def grades(self, picture: Picture) -> Grades:
+        """Raises PictureNotFound where it was removed meanwhile."""
+        found = self.catalogue.features([picture.id])
+        if not found:
+            raise PictureNotFound(picture.channel, picture.identifier)
+        rows, jpeg = from_bytes(found[0][3]), self.catalogue.rendition(picture.id)
+        return grade_picture(rows, (picture.width, picture.height), level=picture.level, jpeg=jpeg)
+
+    async def grade(self, image: bytes) -> tuple[int, Grades]:
+        """The level that a picture would have, and its grades. Raises the ImageErrors, Busy."""
+
+        def work() -> tuple[int, Grades]:
+            stored, level, size, _ = self.recognizer.describe(image)
+            return level, grade_picture(from_bytes(stored.keypoints), size, level=level, jpeg=stored.jpeg)
+
+        return await self.door.engine.run(work)
 
     def threshold(self, picture: Picture) -> float:
         """The least match ratio, 0-100, at which the picture is answered."""
@@ -190,11 +283,26 @@ class Service:
             # One of the user's channels was removed in this very moment; the others are still to be searched.
             return self.recognizer.recognise(photo, self.searched_channels(user, None), k=k)
 
+    async def similar(self, user: User, channel: str, image: bytes) -> list[Match]:
+        """The pictures of the channel that are the same as the image's, or nearly, best first; nothing is counted.
+
+        Raises ChannelNotFound, ForeignChannel, the engine's ImageErrors, Busy.
+        """
+
+        def work() -> list[Match]:
+            self.own_channel(user, channel)
+            return self._similar(channel, image)
+
+        return await self.door.engine.run(work)
+
+    def _similar(self, channel: str, image: bytes) -> list[Match]:
+        return [match for match in self.recognizer.similar(image, [channel]).results if match.accepted]
+
     async def _committed(self, count: concurrent.futures.Future[None]) -> None:
         waiting = asyncio.wrap_future(count)
         done, _ = await asyncio.wait({waiting}, timeout=self.settings.deadline_seconds)
         if not done:
-            raise Busy("the count is not written yet", retry_after_seconds=self.settings.retry_after_seconds)
+            raise Overdue("the count is not written yet", retry_after_seconds=self.settings.retry_after_seconds)
         waiting.result()
 
     def matches_by_day(

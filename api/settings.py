@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.errors import SettingError
@@ -24,6 +24,11 @@ COMMAND_LINE_VARIABLES = frozenset(
     {"OBVERSE_CONFIG", "OBVERSE_DATA", "OBVERSE_SERVER", "OBVERSE_USERNAME", "OBVERSE_SECRETKEY"}
 )
 """Variables that stand for options of the `obverse` command, not for settings."""
+
+
+def _whole(value: object) -> object:
+    """Variables are text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 class Settings(BaseSettings):
@@ -59,6 +64,12 @@ class Settings(BaseSettings):
     rate_limit_per_minute: int = Field(0, ge=0, description="Requests a user may send in a minute; 0: no limit.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Web origins that may call from a browser, separated by commas; `*`: all."
+    )
+    easyar_max_image_bytes: int = Field(
+        2_097_152, ge=1_000, description="EasyAR: largest image file; above `max_image_bytes` that one holds."
+    )
+    easyar_search_miss_http_status: Annotated[Literal[404, 200], BeforeValidator(_whole)] = Field(
+        404, description="EasyAR: HTTP status of a search that finds nothing (statusCode 17), 404 or 200."
     )
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")

@@ -28,6 +28,8 @@ _RIDGE = 25.0
 """Variance (Lab units) that a colour needs to take part in a fit: with few colours in a photo a free linear map
 would explain anything."""
 
+_HUE_PRIOR, _HUE_NOISE = 0.6, 25.0
+
 
 @dataclass(frozen=True)
 class Appearance:
@@ -172,10 +174,12 @@ def _explained(target: FloatArray, source: FloatArray) -> tuple[float, float]:
 
 
 def _hue(ours: FloatArray, theirs: FloatArray) -> float:
-    """Correlation of the centred chromas; a variance of 9 is added, so that grey pictures give 0."""
+    """Correlation of the centred chromas. Greyish pictures say little: a prior of `_HUE_PRIOR` with a variance
+    of `_HUE_NOISE` takes their place (a grey scan of a green book is still the book)."""
     a, b = (c[:, 1:] - c[:, 1:].mean(0) for c in (ours, theirs))
-    noise = 9.0 * len(a)
-    return float((a * b).sum() / np.sqrt(((a**2).sum() + noise) * ((b**2).sum() + noise)))
+    noise = _HUE_NOISE * len(a)
+    covariance = (a * b).sum() + _HUE_PRIOR * noise
+    return float(covariance / np.sqrt(((a**2).sum() + noise) * ((b**2).sum() + noise)))
 
 
 def chroma_distance(target: FloatArray, source: FloatArray) -> Array:

@@ -222,12 +222,15 @@ class Catalogue:
         threshold: float | None = None,
         active: bool = True,
         facts: dict[str, Any] | None = None,
+        uuid: str | None = None,
     ) -> Picture:
-        """One durable transaction. Raises ChannelNotFound, IdentifierTaken, QuotaExceeded, StorageFull."""
+        """One durable transaction. uuid: of the new picture, where the caller has drawn one.
+
+        Raises ChannelNotFound, IdentifierTaken, QuotaExceeded, StorageFull."""
         now = time.time()
         row = {
             "identifier": identifier,
-            "uuid": str(uuids.uuid4()),
+            "uuid": uuid or str(uuids.uuid4()),
             "metadata": metadata,
             "threshold": threshold,
             "active": active,
@@ -241,18 +244,24 @@ class Catalogue:
         with writing(self.database) as connection:
             owner = self._room(connection, channel, identifier)
             stored = {**row, "channel_id": owner, "facts": json.dumps(facts or {})}
-            number = connection.execute(sa.insert(picture_table).values(**stored)).inserted_primary_key
-            assert number is not None
-            connection.execute(
-                sa.insert(feature_table).values(
-                    picture_id=number[0], keypoints=features.keypoints, vector=features.vector, orb=features.orb
-                )
+            number = self._insert(connection, stored, features)
+        return Picture(id=number, channel=channel, facts=facts or {}, **row)  # type: ignore[arg-type]
+
+    def _insert(self, connection: sa.Connection, row: dict[str, Any], features: StoredFeatures) -> int:
+        """The number of a new picture, written with its features, its rendition and its entry in the log."""
+        found = connection.execute(sa.insert(picture_table).values(**row)).inserted_primary_key
+        assert found is not None
+        number = int(found[0])
+        connection.execute(
+            sa.insert(feature_table).values(
+                picture_id=number, keypoints=features.keypoints, vector=features.vector, orb=features.orb
             )
-            if features.jpeg is not None:
-                connection.execute(sa.insert(rendition_table).values(picture_id=number[0], jpeg=features.jpeg))
-            log = {"picture_id": number[0], "channel_id": owner, "kind": "add"}
-            connection.execute(sa.insert(change_table).values(**log))
-        return Picture(id=number[0], channel=channel, facts=facts or {}, **row)  # type: ignore[arg-type]
+        )
+        if features.jpeg is not None:
+            connection.execute(sa.insert(rendition_table).values(picture_id=number, jpeg=features.jpeg))
+        log = {"picture_id": number, "channel_id": row["channel_id"], "kind": "add"}
+        connection.execute(sa.insert(change_table).values(**log))
+        return number
 
     def check_room(self, channel: str, identifier: str) -> None:
         """Raises what `add_picture` would for the channel, the identifier and the quota."""
@@ -284,7 +293,7 @@ class Catalogue:
             connection.execute(sa.insert(change_table).values(**log))
         return True
 
-    def update_picture(self, channel: str, identifier: str, **changes: Any) -> Picture:
+    def update_picture(self, channel: str, identifier: str, /, **changes: Any) -> Picture:
         """Changes any of metadata, threshold, active, facts, identifier; others stay.
 
         Raises ChannelNotFound, PictureNotFound, IdentifierTaken.
@@ -306,6 +315,36 @@ class Catalogue:
         except sa.exc.IntegrityError as error:
             raise IdentifierTaken(channel, str(changes.get("identifier"))) from error
         return self.picture(channel, str(changes.get("identifier", identifier)))
+
+    def replace_picture(
+        self,
+        channel: str,
+        identifier: str,
+        features: StoredFeatures,
+        *,
+        level: int,
+        size: tuple[int, int],
+        keypoints: int,
+        **changes: Any,
+    ) -> Picture:
+        """Another image, and the changes that `update_picture` takes, under the same identifier and UUID. Indexes
+        see a removal and an addition: the picture gets a new number. Raises ChannelNotFound, PictureNotFound."""
+        unknown = set(changes) - {"metadata", "threshold", "active", "facts"}
+        assert not unknown, f"unknown fields {unknown}"
+        with writing(self.database) as connection:
+            old = self._row(connection, channel, identifier)
+            if old is None:
+                raise PictureNotFound(channel, identifier)
+            row = {**old._mapping, **changes, "level": level, "width": size[0], "height": size[1]}
+            row |= {"keypoints": keypoints, "updated_at": time.time()}
+            if "facts" in changes:
+                row["facts"] = json.dumps(changes["facts"])
+            del row["id"]
+            connection.execute(sa.delete(picture_table).where(picture_table.c.id == old.id))
+            log = {"picture_id": old.id, "channel_id": old.channel_id, "kind": "remove"}
+            connection.execute(sa.insert(change_table).values(**log))
+            self._insert(connection, row, features)
+        return self.picture(channel, identifier)
 
     def replace_features(self, picture_id: int, features: StoredFeatures, *, level: int, keypoints: int) -> None:
         """New features of a picture that stays what it is (`reindex`); its rendition is kept."""
@@ -340,6 +379,20 @@ class Catalogue:
         number = self.channel(channel).id
         query = sa.select(picture_table).where(picture_table.c.channel_id == number)
         query = query.order_by(picture_table.c.identifier).offset(offset).limit(limit)
+        with reading(self.database) as connection:
+            return [_as_picture(row, channel) for row in connection.execute(query)]
+
+    def newest_pictures(
+        self, channel: str, *, offset: int = 0, limit: int = 100, after: Picture | None = None
+    ) -> list[Picture]:
+        """Latest change first; after: only those that follow this picture. Raises ChannelNotFound."""
+        number = self.channel(channel).id
+        columns = picture_table.c
+        query = sa.select(picture_table).where(columns.channel_id == number)
+        if after is not None:
+            earlier = (columns.updated_at == after.updated_at) & (columns.id < after.id)
+            query = query.where((columns.updated_at < after.updated_at) | earlier)
+        query = query.order_by(columns.updated_at.desc(), columns.id.desc()).offset(offset).limit(limit)
         with reading(self.database) as connection:
             return [_as_picture(row, channel) for row in connection.execute(query)]
 

@@ -28,6 +28,7 @@ class EngineSettings:
     min_keypoints: a picture or photo with fewer is refused.
     default_threshold: least match ratio of an answer where the picture has none of its own; None takes
         the calibration's.
+    similar_threshold: least match ratio, 0-100, at which a picture is reported as similar; 100 and more: never.
     calibration: file of a fit by `obverse calibrate`; None takes the shipped one.
     """
 
@@ -47,4 +48,5 @@ class EngineSettings:
     verifier: str = "descriptor"
     min_keypoints: int = 20
     default_threshold: float | None = None
+    similar_threshold: float = 50.0
     calibration: Path | None = None

@@ -171,6 +171,9 @@ class Gallery:
         """Sizes and slots by channel, from a loaded table."""
         table = self.table
         alive = np.flatnonzero(table.alive[: table.count])
+        self.version += 1
+        if not len(alive):
+            return
         channels = table.channels[alive]
         order = np.argsort(channels, kind="stable")
         numbers, starts = np.unique(channels[order], return_index=True)
@@ -178,7 +181,6 @@ class Gallery:
             self.sizes[int(number)] = len(members)
             if int(number) not in self.shards:
                 self.small[int(number)] = members.tolist()
-        self.version += 1
 
     def close(self) -> None:
         self._builder.shutdown(wait=True)

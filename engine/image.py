@@ -22,7 +22,7 @@ from engine.errors import (
     TruncatedImage,
     UnsupportedFormat,
 )
-from engine.values import ByteArray, ColorImage
+from engine.values import ByteArray, ColorImage, GrayImage
 
 _MAGIC = {
     "JPEG": (b"\xff\xd8\xff",),
@@ -158,8 +158,9 @@ def trim_margins(image: ColorImage, *, tolerance: int = 6) -> tuple[int, int, in
     return left, top, right, bottom
 
 
-def encode_jpeg(image: ColorImage, *, quality: int = 85) -> bytes:
-    """The picture as JPEG bytes."""
-    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+def encode_jpeg(image: ColorImage | GrayImage, *, quality: int = 85) -> bytes:
+    """The picture as JPEG bytes, with one channel where it is grey, (H, W)."""
+    pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    done, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
     return encoded.tobytes()

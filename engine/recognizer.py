@@ -10,6 +10,7 @@ with Recognizer.open(Path("data")) as recognizer:
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import threading
@@ -214,8 +215,9 @@ class Recognizer:
         threshold: float | None = None,
         active: bool = True,
         facts: dict[str, Any] | None = None,
+        uuid: str | None = None,
     ) -> Picture:
-        """Adds a picture; durable and findable when this returns.
+        """Adds a picture; durable and findable when this returns. uuid: its own, where the caller has drawn one.
 
         Raises InvalidValue, ChannelNotFound, IdentifierTaken, QuotaExceeded, StorageFull, and the
         ImageErrors, TooFewFeatures among them.
@@ -234,6 +236,20 @@ class Recognizer:
             threshold=threshold,
             active=active,
             facts=facts,
+            uuid=uuid,
+        )
+        self.gallery.refresh()
+        self._save_sometimes()
+        return picture
+
+    def replace(self, channel: str, identifier: str, image: bytes, **changes: Any) -> Picture:
+        """Another image for a picture that keeps its identifier and UUID, and changes of metadata, threshold,
+        active or facts with it. Raises InvalidValue, ChannelNotFound, PictureNotFound, StorageFull and the
+        ImageErrors."""
+        check_values(identifier=None, metadata=changes.get("metadata", ""), threshold=changes.get("threshold"))
+        stored, level, size, count = self.describe(image)
+        picture = self.catalogue.replace_picture(
+            channel, identifier, stored, level=level, size=size, keypoints=count, **changes
         )
         self.gallery.refresh()
         self._save_sometimes()
@@ -267,7 +283,7 @@ class Recognizer:
         self.gallery.refresh()
         return removed
 
-    def update(self, channel: str, identifier: str, **changes: Any) -> Picture:
+    def update(self, channel: str, identifier: str, /, **changes: Any) -> Picture:
         """Changes metadata, threshold, active, facts or identifier. Raises InvalidValue, ChannelNotFound,
         PictureNotFound, IdentifierTaken."""
         check_values(
@@ -324,6 +340,29 @@ class Recognizer:
         return Recognition(
             answer=accepted, results=tuple(results[:k]), timings_ms=clock.milliseconds, photo_size=search.size
         )
+
+    def similar(self, image: bytes, channels: Sequence[str], *, k: int = 10) -> Recognition:
+        """Active pictures of the channels that are the same as the image's, or nearly: each is judged by itself,
+        because look-alikes do not compete for being similar. A Match is `accepted` where its ratio reaches
+        `EngineSettings.similar_threshold`; `answer` is the best of them.
+
+        Raises ChannelNotFound and the ImageErrors, TooFewFeatures among them.
+        """
+        clock = Clock()
+        numbers = [self.catalogue.channel(name).id for name in dict.fromkeys(channels)]
+        self.gallery.refresh()
+        search, found = self.searcher.examine(image, numbers, clock)
+        with clock.stage("judge"):
+            ratios = [self.calibration.match_ratio(self.calibration.pair_logit(one.figures), None) for one in found]
+            ranked = sorted(zip(found, ratios, strict=True), key=lambda pair: -pair[1])
+        with clock.stage("answer"):
+            threshold = self.settings.similar_threshold
+            results = [
+                dataclasses.replace(match, accepted=match.match_ratio >= threshold)
+                for match in self._matches(ranked[:k], search)
+            ]
+        answer = results[0] if results and results[0].accepted else None
+        return Recognition(answer=answer, results=tuple(results), timings_ms=clock.milliseconds, photo_size=search.size)
 
     def _matches(self, ranked: Sequence[tuple[Looked, float]], search: PhotoSearch) -> Sequence[Match]:
         pictures = self.catalogue.pictures_by_id([one.verified.candidate.picture_id for one, _ in ranked])

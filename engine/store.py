@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import uuid
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,9 +133,10 @@ def _write(gallery: Gallery, state: _State, place: Path) -> dict[str, Any]:
 
 def _extend(path: Path, offset: int, rows: Array) -> None:
     with path.open("r+b" if path.exists() else "w+b") as file:
-        file.truncate(offset)
+        # Shortened last: another process may have the rows that are written again mapped at this moment.
         file.seek(offset)
         file.write(np.ascontiguousarray(rows).data if len(rows) else b"")
+        file.truncate()
         file.flush()
         os.fsync(file.fileno())
 
@@ -169,7 +171,7 @@ def load(gallery: Gallery, folder: Path) -> None:
         shards = {int(number): _load_shard(place, shard) for number, shard in manifest["shards"].items()}
     except FileNotFoundError:
         return
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
         _log.warning("the saved indexes cannot be used (%s); they are built anew", error)
         return
     gallery.table, gallery.shards, gallery.seq = table, {}, manifest["seq"]
@@ -183,7 +185,7 @@ def _load_table(place: Path, manifest: dict[str, Any], dimension: int) -> SlotTa
     count = manifest["count"]
     records, vectors = _map(place, count, dimension)
     table = SlotTable(dimension, count, records, vectors)
-    with np.load(place / manifest["columns"]) as columns:
+    with (place / manifest["columns"]).open("rb") as file, np.load(file) as columns:
         for name in _COLUMNS:
             if len(columns[name]) != count:
                 raise ValueError(f"{name} has {len(columns[name])} rows, not {count}")

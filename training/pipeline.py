@@ -116,9 +116,13 @@ def _make_shard(item: tuple[list[Path], Path, int, int]) -> str:
         count += len(batch.source)
         if count >= wanted:
             break
-    arrays = {"a": [b.picture for b in batches], "b": [b.photo for b in batches], "s": [b.source for b in batches]}
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        np.savez_compressed(file, **{key: np.concatenate(rows)[:wanted] for key, rows in arrays.items()})
+        np.savez_compressed(
+            file,
+            a=np.concatenate([b.picture for b in batches])[:wanted],
+            b=np.concatenate([b.photo for b in batches])[:wanted],
+            source=np.concatenate([b.source for b in batches])[:wanted],
+        )
     part.replace(path)
     return path.name

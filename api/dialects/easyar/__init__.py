@@ -1,0 +1,1 @@
+"""The EasyAR CRS API: targets, similarity, recognition and tokens, with their three kinds of signature."""
