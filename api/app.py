@@ -17,6 +17,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from api import operations
+from api.dialects.easyar import routes as easyar
 from api.dialects.kivicube import routes as kivicube
 from api.page import InteractivePage
 from api.requests import RequestFrame
@@ -35,7 +36,7 @@ def create_app(settings: Settings, *, recognizer: Recognizer, token: str = "") -
     """
     service = Service(settings, recognizer, token=token)
     app = Litestar(
-        [*kivicube.routers(), operations.router()],
+        [*kivicube.routers(), *easyar.routers(), operations.router()],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={HTTPException: _http_error},
         middleware=[RequestFrame(service.metrics)],

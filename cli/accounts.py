@@ -159,7 +159,7 @@ def list_channels(
 def remove_channel(channel: ChannelName, user: OwnerName, data: DataFolder, as_json: AsJson = False) -> None:
     """Remove a channel and all its pictures. Its counts are kept."""
     with opened(data) as (catalogue, accounts):
-        removed = catalogue.remove_channel(_owned(catalogue, accounts, channel, user).name)
+        removed = catalogue.remove_channel(owned(catalogue, accounts, channel, user).name)
     done = {"channel": channel, "removed_pictures": removed}
     typer.echo(json.dumps(done) if as_json else f"{channel} and its {removed} pictures are removed")
 
@@ -176,7 +176,7 @@ def set_quota(
     if quota != "none" and not (quota.isascii() and quota.isdigit() and len(quota) < 16):
         raise typer.BadParameter('a whole number or "none"', param_hint="QUOTA")
     with opened(data) as (catalogue, accounts):
-        found = _owned(catalogue, accounts, channel, user)
+        found = owned(catalogue, accounts, channel, user)
         limit = None if quota == "none" else int(quota)
         changed = catalogue.update_channel(found.name, owner=found.owner, quota=limit)
         _show_channel(catalogue, changed, user, as_json=as_json)
@@ -192,7 +192,7 @@ def _made_or_adopted(catalogue: Catalogue, name: str, owner: User, *, quota: int
         return catalogue.update_channel(name, owner=owner.id, quota=found.quota if quota is None else quota)
 
 
-def _owned(catalogue: Catalogue, accounts: Accounts, channel: str, user: str) -> Channel:
+def owned(catalogue: Catalogue, accounts: Accounts, channel: str, user: str) -> Channel:
     """The user's channel; another's is not found, lest a slip of the pen removes it."""
     found = catalogue.channel(channel)
     if found.owner != accounts.user(user).id:

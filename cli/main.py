@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": "cli.serve:serve",
     "user": "cli.accounts:user_app",
     "channel": "cli.accounts:channel_app",
+    "app": "cli.apps:app_app",
     "stats": "cli.stats:stats",
     "client": "cli.client:client_app",
     "demo": "cli.demo:demo",
@@ -51,11 +52,12 @@ class LazyCommands(typer.core.TyperGroup):
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
         content = getattr(importlib.import_module(module), attribute)
-        if not isinstance(content, typer.Typer):
+        if isinstance(content, typer.Typer):
+            command: Any = typer.main.get_group(content)
+        else:
             single = typer.Typer(add_completion=False)
             single.command(cmd_name)(content)
-            content = single
-        command = typer.main.get_command(content)
+            command = typer.main.get_command(single)
         command.name = cmd_name
         return command
 

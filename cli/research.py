@@ -37,7 +37,7 @@ Gallery = Annotated[
 Model = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Model folder (default: the shipped one).")
 ]
-bench_app = typer.Typer(help="Measure speed and growth.", no_args_is_help=True)
+bench_app = typer.Typer(no_args_is_help=True)
 
 
 class Split(enum.StrEnum):
@@ -150,6 +150,11 @@ def calibrate(
         print_json({"file": str(out), "threshold": fitted.threshold, **facts})
     else:
         typer.echo(f"{out}: fitted on {len(found)} photos, default threshold {fitted.threshold:g}")
+
+
+@bench_app.callback()
+def bench() -> None:
+    """Measure speed and growth."""
 
 
 @bench_app.command("scale")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from engine.image import ImageLimits
 from engine.runtime import DEFAULT_MODEL
@@ -24,7 +25,7 @@ class EngineSettings:
     keep_pictures: store a normalised JPEG of each picture (long side at most 640 pixels); without it
         there is no structure and colour check, and `reindex` needs the source folder.
     store_orb: also keep ORB's own 256 bits (32 bytes a keypoint) for verifier "orb".
-    verifier: "descriptor" or "orb".
+    verifier: what is matched: "descriptor", or "orb" for ORB's bits where a picture has them stored.
     min_keypoints: a picture or photo with fewer is refused.
     default_threshold: least match ratio of an answer where the picture has none of its own; None takes
         the calibration's.
@@ -45,7 +46,7 @@ class EngineSettings:
     second_look: bool = True
     keep_pictures: bool = True
     store_orb: bool = False
-    verifier: str = "descriptor"
+    verifier: Literal["descriptor", "orb"] = "descriptor"
     min_keypoints: int = 20
     default_threshold: float | None = None
     similar_threshold: float = 50.0

@@ -23,7 +23,7 @@ neighbourhood (chosen by trial; HardNet, Mishchuk et al. 2017, uses a multiple o
 
 LEVELS = 8
 LEVEL_FACTOR = 1.2
-_EDGE = 14
+EDGE = 14
 """Border without keypoints, in pixels of the pyramid level. ORB's default of 31 would leave a tenth of
 a small picture unused; the orientation needs 15 and is mirrored at the border by OpenCV."""
 
@@ -95,13 +95,13 @@ def detect(gray: GrayImage, settings: DetectorSettings) -> Keypoints:
 
 
 def _detect_at(gray: GrayImage, settings: DetectorSettings, threshold: int) -> Keypoints:
-    if min(gray.shape) <= 2 * _EDGE:  # nothing but border; OpenCV fails on the smallest of such images
+    if min(gray.shape) <= 2 * EDGE:  # nothing but border; OpenCV fails on the smallest of such images
         return _no_keypoints()
     orb = cv2.ORB.create(
         nfeatures=3 * settings.count,
         scaleFactor=LEVEL_FACTOR,
         nlevels=LEVELS,
-        edgeThreshold=_EDGE,
+        edgeThreshold=EDGE,
         fastThreshold=threshold,
     )
     raw = orb.detect(gray, None)

@@ -16,37 +16,42 @@ from engine.keypoints import (
     extract_patches,
     resize_long_side,
 )
+from engine.orb_bits import describe_orb
 from engine.records import pack
 from engine.runtime import PatchModel
-from engine.values import Array, ColorImage, FloatArray
+from engine.values import Array, ByteArray, ColorImage, FloatArray
 
 
 @dataclass(frozen=True)
 class LocalFeatures:
     """keypoints in pixels of the image at its working size; descriptors (N, D) float32; size: width and
-    height of the working image."""
+    height of the working image; orb: (N, 32) uint8, where it was asked for."""
 
     keypoints: Keypoints
     descriptors: FloatArray
     size: tuple[int, int]
+    orb: ByteArray | None = None
 
 
-def describe_photo(photo: ColorImage, model: PatchModel, detector: DetectorSettings = PHOTO_DETECTOR) -> LocalFeatures:
+def describe_photo(
+    photo: ColorImage, model: PatchModel, detector: DetectorSettings = PHOTO_DETECTOR, *, orb: bool = False
+) -> LocalFeatures:
     """Up to 700 keypoints of the photo at 640 pixels; none for a featureless one."""
-    return _describe(photo, model, detector)
+    return _describe(photo, model, detector, orb=orb)
 
 
 def describe_picture(
-    picture: ColorImage, model: PatchModel, detector: DetectorSettings = PICTURE_DETECTOR
+    picture: ColorImage, model: PatchModel, detector: DetectorSettings = PICTURE_DETECTOR, *, orb: bool = False
 ) -> LocalFeatures:
     """Up to 400 keypoints of the picture at 480 pixels, in the order in which they vote.
 
     The order is drawn at random (fixed seed), weighted by how often keypoints of their kind are found
     again: choosing the strongest instead loses recall, because they crowd together.
     """
-    features = _describe(picture, model, detector)
+    features = _describe(picture, model, detector, orb=orb)
     order = voting_order(features.keypoints)
-    return LocalFeatures(features.keypoints.take(order), features.descriptors[order], features.size)
+    bits = None if features.orb is None else features.orb[order]
+    return LocalFeatures(features.keypoints.take(order), features.descriptors[order], features.size, bits)
 
 
 def voting_order(keypoints: Keypoints) -> Array:
@@ -67,8 +72,9 @@ def pack_features(features: LocalFeatures, model: PatchModel) -> Array:
     return pack(features.keypoints, words, vocabulary.signatures(features.descriptors))
 
 
-def _describe(image: ColorImage, model: PatchModel, detector: DetectorSettings) -> LocalFeatures:
+def _describe(image: ColorImage, model: PatchModel, detector: DetectorSettings, *, orb: bool) -> LocalFeatures:
     gray = to_gray(resize_long_side(image, detector.long_side))
     keypoints = detect(gray, detector)
     descriptors = model.describe(extract_patches(gray, keypoints))
-    return LocalFeatures(keypoints, descriptors, (gray.shape[1], gray.shape[0]))
+    bits = describe_orb(gray, keypoints) if orb else None
+    return LocalFeatures(keypoints, descriptors, (gray.shape[1], gray.shape[0]), bits)

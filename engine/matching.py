@@ -10,8 +10,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.local_features import LocalFeatures
+from engine.orb_bits import orb_similarities
 from engine.records import unpack
-from engine.values import Array, FloatArray
+from engine.values import Array, ByteArray, FloatArray
 from engine.vocabulary import Vocabulary, unpack_signatures
 
 RATIO = 0.92
@@ -53,9 +54,11 @@ def prepare_photo(features: LocalFeatures, vocabulary: Vocabulary) -> PhotoSide:
     return PhotoSide(features, centred.astype(np.float32))
 
 
-def similarities(photo: PhotoSide, rows: Array) -> FloatArray:
+def similarities(photo: PhotoSide, rows: Array, orb: ByteArray | None = None) -> FloatArray:
     """(N, M) similarity in [-1, 1] of photo descriptors and the stored signatures' corners of the cube:
-    the photo keeps its floats, which tells near bits from far ones."""
+    the photo keeps its floats, which tells near bits from far ones. Where both have ORB's bits, of these."""
+    if orb is not None and photo.features.orb is not None:
+        return orb_similarities(photo.features.orb, orb)
     signs = unpack_signatures(rows[:, 0])
     return photo.centred @ (signs.T / np.float32(signs.shape[1] ** 0.5))
 
@@ -112,10 +115,10 @@ def find_homography(
     return np.asarray(H, np.float64), np.flatnonzero(mask.ravel())
 
 
-def match(photo: PhotoSide, rows: Array) -> Geometry | None:
+def match(photo: PhotoSide, rows: Array, orb: ByteArray | None = None) -> Geometry | None:
     """Matches, homography, and a second, guided pass: keypoints that meet under the homography and are
     alike count as inliers even where the ratio test had refused them (repeated letters, for one)."""
-    similarity = similarities(photo, rows)
+    similarity = similarities(photo, rows, orb)
     a, b, _ = one_to_one(similarity)
     matches = len(a)
     xy = unpack(rows)[0]

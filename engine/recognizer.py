@@ -263,7 +263,7 @@ class Recognizer:
         trimmed = np.ascontiguousarray(decoded[top:bottom, left:right])
         factor = full[0] / decoded.shape[1]
         size = (max(1, round(trimmed.shape[1] * factor)), max(1, round(trimmed.shape[0] * factor)))
-        features = describe_picture(trimmed, self.model)
+        features = describe_picture(trimmed, self.model, orb=self.settings.store_orb)
         if len(features.keypoints) < self.settings.min_keypoints:
             raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
         rows = pack_features(features, self.model)
@@ -274,6 +274,7 @@ class Recognizer:
             keypoints=to_bytes(rows),
             vector=quantise(vocabulary.global_descriptor(features.descriptors)).tobytes(),
             jpeg=encode_jpeg(kept) if self.settings.keep_pictures else None,
+            orb=None if features.orb is None else features.orb.tobytes(),
         )
         return stored, level_of(value), size, len(rows)
 

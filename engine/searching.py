@@ -22,6 +22,7 @@ from engine.image import decode
 from engine.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, PICTURE_DETECTOR, DetectorSettings, resize_long_side
 from engine.local_features import LocalFeatures, describe_photo
 from engine.matching import prepare_photo
+from engine.orb_bits import BYTES
 from engine.rivals import Duel
 from engine.runtime import PatchModel
 from engine.values import Array, ColorImage, FloatArray
@@ -96,7 +97,7 @@ class Searcher:
             decoded, size = decode(photo, long_side=detector.long_side, limits=self.settings.limits)
             image = resize_long_side(decoded, detector.long_side)
         with clock.stage("describe"):
-            features = describe_photo(image, self.model, detector)
+            features = describe_photo(image, self.model, detector, orb=self.settings.verifier == "orb")
         if len(features.keypoints) < self.settings.min_keypoints:
             raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
         windows = detector is CLOSER_DETECTOR
@@ -175,13 +176,15 @@ class Searcher:
         table = self.gallery.table
         slots = [int(s) for s in search.slots[:count]]
         known = self.catalogue.pictures_by_id([int(table.picture_ids[s]) for s in slots])
+        bits = self.catalogue.orb_bits(list(known)) if self.settings.verifier == "orb" else {}
         result = []
         for slot, score in zip(slots, search.scores, strict=False):
             picture = known.get(int(table.picture_ids[slot]))
             if picture is not None and score > 0:
                 factor = PICTURE_DETECTOR.long_side / max(picture.width, picture.height)
                 size = (round(picture.width * factor), round(picture.height * factor))
-                result.append(Candidate(slot, picture.id, float(score), table.records(slot), size))
+                orb = np.frombuffer(bits[picture.id], np.uint8).reshape(-1, BYTES) if picture.id in bits else None
+                result.append(Candidate(slot, picture.id, float(score), table.records(slot), size, orb))
         return result
 
     def verify(self, search: PhotoSearch, *, clock: Clock | None = None) -> list[Looked]:

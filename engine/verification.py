@@ -14,7 +14,7 @@ from engine.appearance import compare
 from engine.matching import Geometry, PhotoSide, match, quad_is_sane
 from engine.records import unpack
 from engine.rivals import Duel, duel
-from engine.values import Array, ColorImage
+from engine.values import Array, ByteArray, ColorImage
 
 FEWEST_INLIERS = 6
 """A homography has 8 degrees of freedom: 4 matches always fit, 6 begin to say something."""
@@ -23,13 +23,14 @@ FEWEST_INLIERS = 6
 @dataclass(frozen=True)
 class Candidate:
     """A picture to verify. rank_score: of the ranking by geometry; rows: (n, 2) uint64 keypoints; size:
-    width and height of the picture in its 480-pixel frame."""
+    width and height of the picture in its 480-pixel frame; orb: (n, 32) uint8 for the verifier "orb"."""
 
     slot: int
     picture_id: int
     rank_score: float
     rows: Array
     size: tuple[int, int]
+    orb: ByteArray | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Verified:
 
 def verify_geometry(photo: PhotoSide, candidate: Candidate) -> Verified | None:
     """None where the matches support no outline that a camera can see."""
-    geometry = match(photo, candidate.rows)
+    geometry = match(photo, candidate.rows, candidate.orb)
     if geometry is None or len(geometry.photo_rows) < FEWEST_INLIERS:
         return None
     if not quad_is_sane(geometry.H_picture_to_photo, candidate.size, photo.features.size):

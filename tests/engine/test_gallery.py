@@ -544,22 +544,23 @@ KINDS = (
 CASES = [(kind, harm) for kind in KINDS for harm in (lose, empty, cut, garble)]
 
 
-class TestDamaged:
-    @pytest.fixture(scope="class")
-    def saved(self, vocabulary: Vocabulary, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """A data folder with saved indexes."""
-        folder = tmp_path_factory.mktemp("saved")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(gallery_module, "TAIL", TAIL)
-            patch.setattr(gallery_module, "OWN_SHARD", OWN_SHARD)
-            catalogue = Catalogue(folder / "data")
-            gallery = Gallery(catalogue, vocabulary, SETTINGS)
-            filled(gallery)
-            store.save(gallery, catalogue.folder)
-            gallery.close()
-            catalogue.close()
-        return folder / "data"
+@pytest.fixture(scope="module")
+def saved(vocabulary: Vocabulary, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with saved indexes."""
+    folder = tmp_path_factory.mktemp("saved")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gallery_module, "TAIL", TAIL)
+        patch.setattr(gallery_module, "OWN_SHARD", OWN_SHARD)
+        catalogue = Catalogue(folder / "data")
+        gallery = Gallery(catalogue, vocabulary, SETTINGS)
+        filled(gallery)
+        store.save(gallery, catalogue.folder)
+        gallery.close()
+        catalogue.close()
+    return folder / "data"
 
+
+class TestDamaged:
     @pytest.mark.parametrize(
         ("kind", "harm"),
         # A file of numbers without any structure cannot be told from another of the same size.

@@ -124,4 +124,5 @@ def row_of(error: ObverseError, *, failed: int, overdue: int) -> Row:
 
 def is_failure(error: ObverseError) -> bool:
     """Whether the error is ours: logged with its trace, its text kept from the client."""
-    return next(CODES[kind] for kind in type(error).__mro__ if kind in CODES).code == FAILED
+    row = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
+    return row.code == FAILED and not isinstance(error, Overdue)

@@ -1,23 +1,23 @@
 """What only this dialect refuses; `codes` has the number of each.
 
-    api.errors.ServiceError
-    |- WrongContentType        a body that is not of the type that the path takes
-    |- WrongAppId              no appId or appKey was given, or not one that could exist
-    |- UnknownApp              no such app
-    |- WrongTimestamp          no timestamp, or one too far from the server's clock
-    |- WrongSignature          no signature, or one that the secret does not make
-    |- WrongToken              a token that does not allow this; its children say why
-    |  |- TokenNotBase64
-    |  |- TokenUnreadable
-    |  `- TokenExpired
-    |- UpdateRefused           the new image is similar to another target's
-    |- RecordMissing           recognised, and removed in the same moment
-    `- TokenRefused            the token service says no; its children say why
-       |- ApiKeyUnknown
-       |- TokenTimestampWrong
-       |- TokenSignatureWrong
-       |- AppNotAuthorised
-       `- NoResources
+api.errors.ServiceError
+|- WrongContentType        a body that is not of the type that the path takes
+|- WrongAppId              no appId or appKey was given, or not one that could exist
+|- UnknownApp              no such app
+|- WrongTimestamp          no timestamp, or one too far from the server's clock
+|- WrongSignature          no signature, or one that the secret does not make
+|- WrongToken              a token that does not allow this; its children say why
+|  |- TokenNotBase64
+|  |- TokenUnreadable
+|  `- TokenExpired
+|- UpdateRefused           the new image is similar to another target's
+|- RecordMissing           recognised, and removed in the same moment
+`- TokenRefused            the token service says no; its children say why
+   |- ApiKeyUnknown
+   |- TokenTimestampWrong
+   |- TokenSignatureWrong
+   |- AppNotAuthorised
+   `- NoResources
 """
 
 from __future__ import annotations

@@ -1,0 +1,141 @@
+"""The contract as a table: each operation's paths, where its parameters stand, what a token must allow, and the
+codes of our own failures."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+from litestar.types import Method as Verb
+
+from api.dialects.easyar import methods
+from api.dialects.easyar.tokens import Permission
+
+Source = Literal["query", "json", "multipart"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """failed, overdue: codes of a failure of ours, and of one that took too long (None: the same); answers: all
+    codes that it may answer besides those of authentication (1, 2, 3, 4, 6, 4001018, 4001019, 4001024), 21 and its
+    own failures'. Paths answer with a slash at their end as well."""
+
+    name: str
+    verb: Verb
+    paths: tuple[str, ...]
+    source: Source
+    call: methods.Method
+    permission: Permission = "READ"
+    failed: int = 30
+    overdue: int | None = None
+    answers: tuple[int, ...] = (0,)
+
+
+_ANY_CASE = tuple("/" + "".join(letters) for letters in itertools.product(*zip("similar", "SIMILAR", strict=True)))
+_IMAGE = (0, 414, 422, 427)
+OPERATIONS = (
+    Operation(
+        name="createTarget",
+        verb="POST",
+        paths=("/targets",),
+        source="json",
+        call=methods.create_target,
+        permission="WRITE",
+        failed=417,
+        answers=(*_IMAGE, 403, 417),
+    ),
+    Operation(
+        name="listTargets",
+        verb="GET",
+        paths=("/targets/infos",),
+        source="query",
+        call=methods.list_targets,
+        answers=(0, 414),
+    ),
+    Operation(
+        name="listTargetsAfter",
+        verb="GET",
+        paths=("/targets",),
+        source="query",
+        call=methods.list_targets_after,
+        answers=(0, 404, 414),
+    ),
+    Operation(name="countTargets", verb="GET", paths=("/targets/count",), source="query", call=methods.count_targets),
+    Operation(
+        name="showTarget",
+        verb="GET",
+        paths=("/target/{target_id:str}",),
+        source="query",
+        call=methods.show_target,
+        answers=(0, 404),
+    ),
+    Operation(
+        name="updateTarget",
+        verb="PUT",
+        paths=("/target/{target_id:str}",),
+        source="json",
+        call=methods.update_target,
+        permission="WRITE",
+        failed=424,
+        answers=(*_IMAGE, 404, 417, 419),
+    ),
+    Operation(
+        name="deleteTarget",
+        verb="DELETE",
+        paths=("/target/{target_id:str}",),
+        source="query",
+        call=methods.delete_target,
+        permission="WRITE",
+        failed=420,
+        answers=(0, 404),
+    ),
+    Operation(
+        name="deleteTargets",
+        verb="DELETE",
+        paths=("/targets",),
+        source="json",
+        call=methods.delete_targets,
+        permission="WRITE",
+        failed=420,
+        answers=(0, 404, 414),
+    ),
+    Operation(name="similar", verb="POST", paths=_ANY_CASE, source="json", call=methods.find_similar, answers=_IMAGE),
+    Operation(
+        name="grade",
+        verb="POST",
+        paths=("/grade/detection", "/grade/tracking"),
+        source="json",
+        call=methods.grade,
+        answers=_IMAGE,
+    ),
+    Operation(
+        name="gradeDetail",
+        verb="POST",
+        paths=("/grade/detail",),
+        source="json",
+        call=methods.grade_in_detail,
+        answers=_IMAGE,
+    ),
+    Operation(
+        name="search",
+        verb="POST",
+        paths=("/search",),
+        source="json",
+        call=methods.search,
+        failed=20,
+        overdue=19,
+        answers=(*_IMAGE, 17, 18),
+    ),
+    Operation(
+        name="searchFile",
+        verb="POST",
+        paths=("/v2/search",),
+        source="multipart",
+        call=methods.search,
+        failed=20,
+        overdue=19,
+        answers=(*_IMAGE, 17, 18),
+    ),
+    Operation(name="openTunnel", verb="POST", paths=("/tunnels",), source="json", call=methods.open_tunnel),
+)
