@@ -45,7 +45,22 @@ def figures(outcomes: Sequence[Outcome], calibration: Calibration, *, threshold:
         "p95_ms": round(float(np.quantile(totals, 0.95)), 1) if totals else None,
         "stages_ms": {s: round(float(np.median([o.timings_ms.get(s, 0.0) for o in outcomes])), 2) for s in stages},
         "recall_at_errors": recall_curve(outcomes, calibration),
+        "by_level": _by_level(outcomes, calibration, threshold=threshold),
     }
+
+
+def _by_level(
+    outcomes: Sequence[Outcome], calibration: Calibration, *, threshold: float
+) -> dict[str, dict[str, float]]:
+    """Photos and recall@1 by the level of the picture they show; levels without photos are left out."""
+    rows: dict[int, list[bool]] = {}
+    for outcome in outcomes:
+        if outcome.right:
+            best = answer(outcome, calibration)
+            rows.setdefault(outcome.level, []).append(
+                best.match_ratio >= threshold and best.identifier in outcome.right
+            )
+    return {str(k): {"photos": len(v), "recall_at_1": round(float(np.mean(v)), 4)} for k, v in sorted(rows.items())}
 
 
 def report(outcomes: Sequence[Outcome], calibration: Calibration, *, threshold: float, gallery: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.sets import CHANNEL, EvaluationSet, side_of
 from engine.calibration import Calibration, answer_figures
-from engine.errors import TooFewFeatures
+from engine.errors import PictureNotFound, TooFewFeatures
 from engine.recognizer import Recognizer
 from engine.rivals import NO_RIVAL, Duel
 from engine.searching import Clock
@@ -22,7 +22,7 @@ class Outcome:
     """One photo. right: identifiers of the right pictures; allowed: of those that are visible too;
     candidates: (identifier, figures) of the verified ones, most inliers first; twins: for each candidate the
     positions of those that are the same stored picture; duels: figures of candidate i against j under the
-    key "i,j"; side: "fit" or "report"."""
+    key "i,j"; level: the highest of the right pictures', 0 where there is none; side: "fit" or "report"."""
 
     set: str
     query: str
@@ -33,6 +33,7 @@ class Outcome:
     candidates: list[tuple[str, dict[str, float]]]
     twins: list[list[int]]
     duels: dict[str, dict[str, float]]
+    level: int
     timings_ms: dict[str, float]
 
 
@@ -76,8 +77,17 @@ def collect(recognizer: Recognizer, sets: Sequence[EvaluationSet]) -> Iterator[O
                 list(zip(names, [one.figures for one in found], strict=True)),
                 twins,
                 duels,
+                max((_level(recognizer, evaluation.identifier(r)) for r in references), default=0),
                 clock.milliseconds,
             )
+
+
+def _level(recognizer: Recognizer, identifier: str) -> int:
+    """0 for a reference that was refused: its photos are misses."""
+    try:
+        return recognizer.get(CHANNEL, identifier).level
+    except PictureNotFound:
+        return 0
 
 
 def _duels(found: Sequence[Looked], twins: Sequence[Sequence[int]], photo: ColorImage) -> dict[str, dict[str, float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+from typer.testing import CliRunner
 
+from cli.main import app
 from cli.posters import poster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,11 +35,17 @@ class Done:
 
 
 def run(*arguments: object) -> Done:
-    """The `obverse` command in a process of its own, warnings as errors."""
+    """The `obverse` command within this process: ten times as quick as one of its own."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "160", "NO_COLOR": "1"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def run_apart(*arguments: object) -> Done:
+    """The same in a process of its own, as from a shell, with warnings as errors."""
     command = [sys.executable, "-W", "error", "-m", "cli.main", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "160", "NO_COLOR": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-    assert "Traceback" not in done.stderr, done.stderr
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     return Done(done.returncode, done.stdout, done.stderr)
 
 

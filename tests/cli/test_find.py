@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
-from commands import TO_PHOTO, photograph, run, write
+from commands import ROOT, TO_PHOTO, photograph, run, run_apart, write
 
+from cli.main import COMMANDS
 from cli.posters import HEIGHT, WIDTH
 
 
@@ -63,7 +67,7 @@ class TestRefusals:
     """Status 1 and one line for what is refused, 2 for wrong usage."""
 
     def test_unknown_channel(self, gallery: Path, tmp_path: Path) -> None:
-        done = run("find", photograph(tmp_path / "p.jpg", 1), "--channel", "two", "--data", gallery)
+        done = run_apart("find", photograph(tmp_path / "p.jpg", 1), "--channel", "two", "--data", gallery)
         assert (done.status, done.out) == (1, "")
         assert done.err == "obverse: no channel named 'two'\n"
 
@@ -78,6 +82,25 @@ class TestRefusals:
     def test_usage(self, gallery: Path) -> None:
         for wrong in (["find"], ["nonsense"], ["add", "x.jpg"], ["list", "--data", gallery, "--sort"]):
             assert run(*wrong).status == 2
+
+
+class TestStart:
+    """The command as a shell starts it."""
+
+    def test_help_names_every_command(self) -> None:
+        done = run("--help")
+        assert done.status == 0
+        assert [name for name in COMMANDS if f" {name} " not in done.out] == []
+
+    def test_version(self) -> None:
+        assert run("--version").out.strip() == importlib.metadata.version("obverse")
+
+    def test_finding_loads_neither_the_service_nor_torch(self) -> None:
+        """They take a second and more to import."""
+        heavy = ("litestar", "duckdb", "torch")
+        code = f"import sys, cli.main, cli.pictures; print([m for m in {heavy} if m in sys.modules])"
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+        assert done.stdout == "[]\n"
 
 
 class TestListRemoveInfo:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from drawn import CLUTTER, Photo, encoded, flat, photo_of, poster
+from drawn import Photo, encoded, flat, photo_of, poster
 from PIL import Image
 
 from engine import gallery as gallery_module
@@ -109,10 +109,6 @@ class TestRecognise:
         photo = photo_of(poster(9), seed=9, strength=0.2)
         exif = Image.Exif()
         exif[0x0112] = 6
-        buffer = Path  # name for the type checker's sake: the file is written in memory below
-        del buffer
-        import io
-
         stored = io.BytesIO()
         Image.fromarray(np.rot90(photo.image, 1)).save(stored, "JPEG", quality=92, exif=exif.tobytes())
         assert_answer(posters.recognise(stored.getvalue(), ["posters"]), "poster.9", photo)
@@ -331,9 +327,6 @@ class TestChanges:
         assert_answer(recognizer.recognise(photo.jpeg, ["one"]), "framed", photo, channel="one")
 
 
-LABEL = (slice(180, 260), slice(90, 270))
-
-
 def labelled(seed: int, text: str, *, colour: tuple[int, int, int] = (250, 250, 245)) -> np.ndarray:
     """One of a series: the same poster with another word, or another colour, on its label."""
     image = poster(seed).copy()
@@ -542,10 +535,9 @@ class TestFolder:
 
 
 @pytest.fixture
-def _quick_segments(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _quick_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery_module, "TAIL", 6)
     monkeypatch.setattr(gallery_module, "OWN_SHARD", 20)
-    return
 
 
 @pytest.mark.usefixtures("_quick_segments")
@@ -589,4 +581,3 @@ class TestThreads:
             thread.join()
         assert failures == []
         assert recognizer.catalogue.counts() == {"one": lasting}
-        assert CLUTTER > 10**5

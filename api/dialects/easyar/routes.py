@@ -40,7 +40,7 @@ class Photo(msgspec.Struct, kw_only=True):
 
 
 def _handler(operation: Operation) -> HTTPRouteHandler:
-    @route(operation.paths, http_method=operation.verb, status_code=200)
+    @route(list(operation.paths), http_method=operation.verb, status_code=200)
     async def answer(request: AnyRequest, service: ServiceHere) -> Response[bytes]:
         return await _answer(request, service, operation)
 
@@ -142,8 +142,9 @@ async def token(request: AnyRequest, service: ServiceHere) -> Response[bytes]:
 
 
 @websocket("/services/recognize/{tunnel:str}")
-async def recognize(socket: AnySocket, tunnel: str, service: ServiceHere) -> None:
+async def recognize(socket: AnySocket, service: ServiceHere) -> None:
     """One answer for each photo, until the client closes, or sends nothing for the time of a body."""
+    tunnel = str(socket.path_params["tunnel"])
     await socket.accept()
     try:
         while True:

@@ -1,0 +1,73 @@
+"""`obverse recall`, `evaluate`, `calibrate` on a set drawn for the purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import photograph, run, write
+
+
+@pytest.fixture(scope="module")
+def drawn_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six references, a photo of each, and a photo that must match nothing."""
+    folder = tmp_path_factory.mktemp("sets") / "posters"
+    (folder / "queries").mkdir(parents=True)
+    rows = ["query,ref"]
+    for number in range(6):
+        write(folder / "refs" / f"{number}.jpg", number)
+        photograph(folder / "queries" / f"q{number}.jpg", number)
+        rows.append(f"q{number}.jpg,{number}.jpg")
+    photograph(folder / "queries" / "none.jpg", 33)
+    (folder / "truth.csv").write_text("\n".join([*rows, "none.jpg,"]) + "\n")
+    return folder
+
+
+def test_recall(drawn_set: Path, gallery: Path) -> None:
+    done = run(
+        "recall", drawn_set, "--depths", "1,5", "--distractors", gallery.parent / "pictures", "--limit", 2, "--json"
+    )
+    assert done.status == 0, done.err
+    assert done.json["gallery"] == 8
+    assert list(done.json["sets"]) == ["posters"]
+    figures = done.json["all"]
+    assert figures["queries"] == 6
+    for name in ("shortlist_recall", "votes_recall", "global_recall"):
+        assert list(figures[name]) == ["1", "5"]
+    assert list(figures["geometry_recall"]) == ["1", "3", "10"]
+    assert figures["geometry_recall"]["10"] == figures["ceiling"] == 1.0
+    assert run("recall", drawn_set, "--depths", "1,x").status == 2
+
+
+def test_evaluate(drawn_set: Path, tmp_path: Path) -> None:
+    data, kept = ("--data", tmp_path / "data"), tmp_path / "outcomes.jsonl"
+    done = run("evaluate", drawn_set, *data, "--outcomes", kept, "--json")
+    assert done.status == 0, done.err
+    figures = done.json["all"]
+    wanted = {"queries", "positives", "recall_at_1", "wrong", "false_accepts_easy", "false_accepts_hard"}
+    assert wanted | {"p50_ms", "p95_ms", "stages_ms"} <= set(figures)
+    assert (figures["queries"], figures["positives"], figures["wrong"]) == (7, 6, 0)
+    assert figures["recall_at_1"] == 1.0
+    assert len(kept.read_text().splitlines()) == 7
+    halves = [
+        run("evaluate", drawn_set, *data, "--split", s, "--json").json["all"]["queries"] for s in ("fit", "report")
+    ]
+    assert sum(halves) == 7
+
+
+def test_calibrate(drawn_set: Path, tmp_path: Path) -> None:
+    """Writes a fit that `evaluate` takes; a set without wrong candidates cannot be fitted, and that is said."""
+    fitted = tmp_path / "fitted.json"
+    done = run("calibrate", drawn_set, "--out", fitted, "--split", "all", "--json")
+    if done.status == 1:
+        assert "right and wrong candidates are both needed" in done.err
+        assert not fitted.exists()
+        return
+    assert done.json["photos"] == 7
+    assert run("evaluate", drawn_set, "--calibration", fitted, "--json").json["threshold"] == done.json["threshold"]
+
+
+def test_a_folder_that_is_no_set(tmp_path: Path) -> None:
+    done = run("evaluate", tmp_path)
+    assert done.status == 1
+    assert "truth.csv" in done.err
