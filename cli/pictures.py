@@ -91,12 +91,17 @@ def add_all(
         except (ImageError, GalleryError, OSError) as error:
             if isinstance(error, QuotaExceeded):
                 raise  # no later file will fare better
-            return str(error)
+            return _reason(error)
 
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(planned), _CHUNK):
             chunk = planned[start : start + _CHUNK]
             yield from zip(chunk, pool.map(one, chunk), strict=True)
+
+
+def _reason(error: Exception) -> str:
+    """Without the file's name, which stands before it in the line."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _ensure_channel(recognizer: Recognizer, name: str) -> None:
@@ -193,8 +198,9 @@ def find(
                 photo = path.read_bytes()
                 found = recognizer.recognise(photo, channels, k=results)
             except (ImageError, OSError) as error:
-                refuse(path, error)
-                rows.append({"photo": str(path), "error": str(error)})
+                reason = _reason(error)
+                refuse(path, reason)
+                rows.append({"photo": str(path), "error": reason})
                 refused = True
                 continue
             row = as_row(path, found)
@@ -276,7 +282,9 @@ def list_pictures(
     if as_json:
         print_json([{k: v for k, v in asdict(p).items() if k not in ("id", "facts")} for p in pictures])
         return
-    table = Table("channel", "identifier", "level", "size", "keypoints", "threshold", "active")
+    table = Table()
+    for title in ("channel", "identifier", "level", "size", "keypoints", "threshold", "active"):
+        table.add_column(title, overflow="fold")
     for p in pictures:
         threshold = "default" if p.threshold is None else f"{p.threshold:g}"
         size = f"{p.width} x {p.height}"

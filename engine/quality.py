@@ -7,7 +7,7 @@ import numpy as np
 from engine.keypoints import Keypoints
 from engine.values import Array
 
-LEVEL_STEPS = (0.25, 0.42, 0.58, 0.72)
+LEVEL_STEPS = (0.55, 0.66, 0.74, 0.80)
 """Qualities at which the levels 2, 3, 4 and 5 begin; `docs/recognition.md` shows recall by level."""
 _CELLS = 8
 

@@ -56,15 +56,23 @@ def test_evaluate(drawn_set: Path, tmp_path: Path) -> None:
 
 
 def test_calibrate(drawn_set: Path, tmp_path: Path) -> None:
-    """Writes a fit that `evaluate` takes; a set without wrong candidates cannot be fitted, and that is said."""
+    """Writes a fit that `evaluate` takes."""
     fitted = tmp_path / "fitted.json"
     done = run("calibrate", drawn_set, "--out", fitted, "--split", "all", "--json")
-    if done.status == 1:
-        assert "right and wrong candidates are both needed" in done.err
-        assert not fitted.exists()
-        return
-    assert done.json["photos"] == 7
-    assert run("evaluate", drawn_set, "--calibration", fitted, "--json").json["threshold"] == done.json["threshold"]
+    assert done.status == 0, done.err
+    assert (done.json["photos"], done.json["split"]) == (7, "all")
+    threshold = run("evaluate", drawn_set, "--calibration", fitted, "--json").json["threshold"]
+    assert threshold == pytest.approx(done.json["threshold"], abs=0.01)
+
+
+def test_calibrate_needs_right_and_wrong(tmp_path: Path) -> None:
+    (tmp_path / "one" / "queries").mkdir(parents=True)
+    write(tmp_path / "one" / "refs" / "0.jpg", 0)
+    photograph(tmp_path / "one" / "queries" / "q.jpg", 0)
+    (tmp_path / "one" / "truth.csv").write_text("query,ref\nq.jpg,0.jpg\n")
+    done = run("calibrate", tmp_path / "one", "--out", tmp_path / "fitted.json", "--split", "all")
+    assert done.status == 1
+    assert "right and wrong candidates are both needed" in done.err
 
 
 def test_a_folder_that_is_no_set(tmp_path: Path) -> None:

@@ -422,14 +422,14 @@ class TestFullDisk:
         assert identifiers(catalogue) == ["large"]
 
 
-LATER = '''
+LATER = """
 import sqlalchemy as sa
 from alembic import op
 revision, down_revision, branch_labels, depends_on = "engine0002", "engine0001", None, None
 def upgrade():
     op.add_column("picture", sa.Column("note", sa.Text))
     {more}
-'''
+"""
 
 
 @pytest.fixture
@@ -490,7 +490,9 @@ class TestFile:
             found = [connection.exec_driver_sql(f"PRAGMA {p}").scalar() for p in ("journal_mode", "synchronous")]
         assert found == ["wal", 2]
 
-    @pytest.mark.parametrize("content", [b"this is no database, though it is long enough " * 100, b"SQLite format 3\0" * 90])
+    @pytest.mark.parametrize(
+        "content", [b"this is no database, though it is long enough " * 100, b"SQLite format 3\0" * 90]
+    )
     def test_damaged(self, tmp_path: Path, content: bytes) -> None:
         """A file that is no database is DamagedData with advice, and is left as it is."""
         (tmp_path / DATABASE_NAME).write_bytes(content)

@@ -347,7 +347,9 @@ class TestSlotTable:
         """A picture without keypoints (after a failed `reindex`) is no trouble."""
         empty = made(gallery.vocabulary, 1, count=0)
         gallery.catalogue.add_channel("one")
-        gallery.catalogue.add_picture("one", "empty", empty.stored(gallery.vocabulary), level=1, size=(9, 9), keypoints=0)
+        gallery.catalogue.add_picture(
+            "one", "empty", empty.stored(gallery.vocabulary), level=1, size=(9, 9), keypoints=0
+        )
         fill(gallery, range(2, 2 + TAIL))
         assert "one/seed.5" in finds(gallery, 5)
 
@@ -483,7 +485,10 @@ class TestSaved:
         store.save(gallery, gallery.catalogue.folder)
         records = gallery.catalogue.folder / "index" / "records.bin"
         with subprocess.Popen(
-            [sys.executable, "-c", MAPPED_READER, str(records)], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+            [sys.executable, "-c", MAPPED_READER, str(records)],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            text=True,
         ) as reader:
             assert reader.stdout is not None
             assert reader.stdin is not None

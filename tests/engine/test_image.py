@@ -238,7 +238,15 @@ def jpeg_claiming(width: int, height: int, *, progressive: bool = False) -> byte
 class TestRefusals:
     @pytest.mark.parametrize(
         "data",
-        [b"", b"\x00", b"\xff\xd8", b"just some text in a file named .jpg", b"%PDF-1.7 ...", bytes(5000), b"RIFF1234WAVE"],
+        [
+            b"",
+            b"\x00",
+            b"\xff\xd8",
+            b"just some text in a file named .jpg",
+            b"%PDF-1.7 ...",
+            bytes(5000),
+            b"RIFF1234WAVE",
+        ],
         ids=["empty", "one byte", "half a marker", "text", "pdf", "zeros", "sound"],
     )
     def test_not_an_image(self, data: bytes) -> None:
@@ -434,7 +442,8 @@ class TestAnyBytes:
 
     @settings(max_examples=200, deadline=2000, derandomize=True)
     @given(
-        st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBP"]), st.binary(max_size=600)
+        st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBP"]),
+        st.binary(max_size=600),
     )
     def test_random_behind_a_good_start(self, start: bytes, data: bytes) -> None:
         """So do bytes that begin like an image."""

@@ -11,7 +11,16 @@ from drawn import Photo, photo_of, poster
 
 from engine.keypoints import PHOTO_DETECTOR, resize_long_side
 from engine.local_features import describe_photo, describe_picture, pack_features
-from engine.matching import PhotoSide, find_homography, match, one_to_one, prepare_photo, project, quad_is_sane, similarities
+from engine.matching import (
+    PhotoSide,
+    find_homography,
+    match,
+    one_to_one,
+    prepare_photo,
+    project,
+    quad_is_sane,
+    similarities,
+)
 from engine.runtime import PatchModel
 from engine.values import resize_matrix
 

@@ -110,7 +110,9 @@ class TestSearch:
         segment = built(FEW, pictures, np.arange(40))
         words, signatures = asked(vocabulary, FEW, 20)
         allowed = np.ones(40, np.uint8)
-        everything = dict(zip(*(a.tolist() for a in search(segment, words, signatures, allowed, depth=40)), strict=True))
+        everything = dict(
+            zip(*(a.tolist() for a in search(segment, words, signatures, allowed, depth=40)), strict=True)
+        )
         allowed[[20, 5, 39]] = 0
         found, scores = search(segment, words, signatures, allowed, depth=40)
         assert dict(zip(found.tolist(), scores.tolist(), strict=True)) == {

@@ -1,0 +1,58 @@
+"""`obverse train`, end to end on a handful of posters. Needs torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import photograph, run, write
+
+from cli.options import settings
+from cli.posters import name_of
+from engine.recognizer import Recognizer
+
+pytest.importorskip("torch", reason="needs the train extra; CI installs it")
+
+
+def test_unknown_settings_are_refused_with_the_nearest(tmp_path: Path) -> None:
+    config = tmp_path / "settings.toml"
+    arguments = ("train", "--data", tmp_path, "--out", tmp_path / "out", "--config", config)
+    for text, expected in (("lerning_rate = 0.1", "learning_rate"), ('steps = "many"', "steps")):
+        config.write_text(text)
+        done = run(*arguments)
+        assert done.status == 2
+        assert expected in done.err
+
+
+def test_too_few_pictures(tmp_path: Path) -> None:
+    write(tmp_path / "one.jpg", 1)
+    done = run("train", "--data", tmp_path, "--out", tmp_path / "out")
+    assert done.status == 1
+    assert "are needed; give more" in done.err
+    assert not (tmp_path / "out" / "checkpoint.pt").exists()
+
+
+@pytest.mark.slow
+def test_a_model_of_ones_own(tmp_path: Path) -> None:
+    """A few steps give a folder that the engine takes; run again, the pairs are kept."""
+    for number in range(70):
+        write(tmp_path / "pictures" / f"{name_of(number)}.png", number)
+    config = tmp_path / "settings.toml"
+    config.write_text("steps = 3\nvalidate_every = 3\nwidths = [8, 8, 16]\n")
+    arguments = ("--data", tmp_path / "pictures", "--out", tmp_path / "out", "--config", config, "--pairs", 1000)
+    done = run("train", *arguments, "--processes", 2)
+    assert done.status == 0, done.err
+    card = json.loads((tmp_path / "out" / "model" / "card.json").read_text())
+    assert card["training"]["steps"] == 3
+    shard = tmp_path / "out" / "pairs" / "train_0000.npz"
+    made = shard.stat().st_mtime_ns
+    with np.load(shard) as pairs:
+        assert pairs["a"].shape == pairs["b"].shape == (1000, 32, 32)
+    assert run("train", *arguments, "--resume").status == 0
+    assert shard.stat().st_mtime_ns == made
+    with Recognizer.open(tmp_path / "data", settings(model=tmp_path / "out" / "model")) as recognizer:
+        recognizer.add_channel("c")
+        recognizer.add("c", "abc", (tmp_path / "pictures" / f"{name_of(3)}.png").read_bytes())
+        assert recognizer.recognise(photograph(tmp_path / "p.jpg", 3).read_bytes(), ["c"]) is not None
