@@ -19,11 +19,12 @@ AFTER_GEOMETRY = (1, 3, 10)
 
 def recall(recognizer: Recognizer, sets: Sequence[EvaluationSet], depths: Sequence[int]) -> dict[str, Any]:
     """Photos without a right picture are left out. Each rank is that of the best right picture; ties count
-    against us. The gallery's settings should reach as deep as `depths`."""
+    against us. The lists are read to the greatest depth asked for, the ranking by geometry to the gallery's
+    own. A shard's newest pictures (up to 512) are on neither list: they stand behind both in the union."""
     rows: dict[str, list[dict[str, float]]] = {}
     for evaluation in sets:
         rows[evaluation.name] = [
-            _ranks(recognizer, evaluation, query, references)
+            _ranks(recognizer, evaluation, query, references, max(depths))
             for query, references in sorted(evaluation.truth.items())
             if references
         ]
@@ -36,7 +37,7 @@ def recall(recognizer: Recognizer, sets: Sequence[EvaluationSet], depths: Sequen
 
 
 def _ranks(
-    recognizer: Recognizer, evaluation: EvaluationSet, query: str, references: frozenset[str]
+    recognizer: Recognizer, evaluation: EvaluationSet, query: str, references: frozenset[str], deepest: int
 ) -> dict[str, float]:
     channel = [recognizer.catalogue.channel(CHANNEL).id]
     data = (evaluation.folder / "queries" / query).read_bytes()
@@ -44,13 +45,22 @@ def _ranks(
     image = resize_long_side(decoded, PHOTO_DETECTOR.long_side)
     features = describe_photo(image, recognizer.model)
     search = recognizer.searcher.rank(image, size, features, channel)
+    shortlist = recognizer.gallery.shortlist(
+        channel,
+        features.descriptors,
+        recognizer.model.vocabulary.signatures(features.descriptors),
+        recognizer.model.vocabulary.global_descriptor(features.descriptors)[None],
+        votes_depth=deepest,
+        global_depth=deepest,
+        small_whole=False,
+    )
     whole = recognizer.searcher.rank(image, size, features, channel, everything=True)
     right = [recognizer.get(CHANNEL, evaluation.identifier(r)).id for r in references]
     slots = {s for s in (recognizer.gallery.table.slot_of(i) for i in right) if s is not None}
     return {
-        "union": _place(search.shortlist.union(), slots),
-        "votes": _place(search.shortlist.votes, slots),
-        "global": _place(search.shortlist.by_global, slots),
+        "union": _place(shortlist.union(), slots),
+        "votes": _place(shortlist.votes, slots),
+        "global": _place(shortlist.by_global, slots),
         "geometry": _worst_place(search.slots, search.scores, slots),
         "ceiling": _worst_place(whole.slots, whole.scores, slots),
     }

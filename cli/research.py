@@ -61,8 +61,7 @@ def recall(
     from benchmarks.recall import recall as run
 
     marks = _depths(depths)
-    deep = {"votes_depth": max(marks), "global_depth": max(marks), "exhaustive_up_to": 0}
-    with _gallery(sets, distractors, limit, data, model, **deep) as (recognizer, evaluated):
+    with _gallery(sets, distractors, limit, data, model) as (recognizer, evaluated):
         found = run(recognizer, evaluated, marks)
     if as_json:
         print_json(found)

@@ -19,13 +19,20 @@
     |  |- DataFolderLocked       another server holds it
     |  |- StorageFull            no room left on the disk; nothing was changed
     |  |- ModelMismatch          filled by another model or other feature settings
-    |  `- DamagedData            a file that cannot be read as what it should be
+    |  |- DamagedData            a file that cannot be read as what it should be
+    |  |- FolderNotEmpty         a restore would replace what is there
+    |  `- OriginalsMissing       pictures to describe anew, of which neither a rendition nor a file is left
     `- ModelError                a model file or its card cannot be used
 
 Each carries its facts as attributes, and a message with advice where there is any.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+UNFINISHED = "reindexing"
+"""The fingerprint of a gallery whose pictures are being described anew."""
 
 
 class ObverseError(Exception):
@@ -130,14 +137,34 @@ class StorageFull(StorageError):
 class ModelMismatch(StorageError):
     def __init__(self, stored: str, current: str) -> None:
         self.stored, self.current = stored, current
-        super().__init__(
-            f"the gallery was filled with model {stored}, this installation uses {current}: "
-            "run `obverse reindex`, or set the model that filled it"
-        )
+        advice = "run `obverse reindex`, or set the model that filled it"
+        if stored == UNFINISHED:
+            stored, advice = "none: a `reindex` was interrupted", "run `obverse reindex` again"
+        super().__init__(f"the gallery was filled with model {stored}, this installation uses {current}: {advice}")
 
 
 class DamagedData(StorageError):
     """A file of the data folder is not what it should be."""
+
+
+class FolderNotEmpty(StorageError):
+    """A restore would replace what is there."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        super().__init__(f"{folder} is not empty; restore into another folder, or replace it with --force")
+
+
+class OriginalsMissing(StorageError):
+    """Pictures that can be described from nothing."""
+
+    def __init__(self, identifiers: Sequence[str]) -> None:
+        self.identifiers = tuple(identifiers)
+        some = ", ".join(identifiers[:5]) + (", …" if len(identifiers) > 5 else "")
+        super().__init__(
+            f"{len(identifiers)} pictures have no kept rendition ({some}): give the folder of their files "
+            "with --source, or remove them; nothing was changed"
+        )
 
 
 class ModelError(ObverseError):

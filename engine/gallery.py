@@ -139,12 +139,12 @@ class Shortlist:
     always: Array
 
     def union(self) -> Array:
-        """Each slot once: what is always ranked, then both lists in turn."""
+        """Each slot once: both lists in turn, then what is always ranked."""
         longest = max(len(self.votes), len(self.by_global))
         turns = np.full((longest, 2), -1, np.int64)
         turns[: len(self.votes), 0] = self.votes
         turns[: len(self.by_global), 1] = self.by_global
-        merged = np.concatenate([self.always, turns.ravel()])
+        merged = np.concatenate([turns.ravel(), self.always])
         merged = merged[merged >= 0]
         return merged[np.sort(np.unique(merged, return_index=True)[1])]
 
@@ -308,16 +308,18 @@ class Gallery:
         *,
         votes_depth: int,
         global_depth: int,
+        small_whole: bool = True,
         pool: Executor | None = None,
     ) -> Shortlist:
         """Candidates of the channels. descriptors (N, D), signatures (N,) of the photo's keypoints;
-        queries: (Q, G) its global descriptor and those of its windows."""
+        queries: (Q, G) its global descriptor and those of its windows; small_whole: False has the lists
+        search small channels, too, to see how good they are."""
         with self.lock:
             table = self.table
             always: list[Array] = []
             searched: list[tuple[Shard, Array]] = []
             small = [c for c in channels if c in self.small]
-            if sum(self.sizes[c] for c in small) <= self.settings.exhaustive_up_to:
+            if small_whole and sum(self.sizes[c] for c in small) <= self.settings.exhaustive_up_to:
                 always += [np.array(self.small[c], np.int64) for c in small]
             elif small:
                 searched.append((self.shards[SHARED], self._mask(tuple(sorted(small)))))

@@ -255,11 +255,12 @@ class Recognizer:
         self._save_sometimes()
         return picture
 
-    def describe(self, image: bytes) -> tuple[StoredFeatures, int, tuple[int, int], int]:
+    def describe(self, image: bytes, *, trim: bool = True) -> tuple[StoredFeatures, int, tuple[int, int], int]:
         """What is stored of a picture, its level, its size without plain margins, its keypoints' number.
-        Raises the ImageErrors."""
+        trim: False for a kept rendition, whose margins are gone already. Raises the ImageErrors."""
         decoded, full = decode(image, long_side=RENDITION_SIDE, limits=self.settings.limits)
-        left, top, right, bottom = trim_margins(decoded)
+        height, width = decoded.shape[:2]
+        left, top, right, bottom = trim_margins(decoded) if trim else (0, 0, width, height)
         trimmed = np.ascontiguousarray(decoded[top:bottom, left:right])
         factor = full[0] / decoded.shape[1]
         size = (max(1, round(trimmed.shape[1] * factor)), max(1, round(trimmed.shape[0] * factor)))

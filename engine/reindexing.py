@@ -6,7 +6,7 @@ interrupted is begun anew. Pictures come from the kept renditions, or from their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -15,24 +15,11 @@ from pathlib import Path
 from engine import store
 from engine.catalogue import Picture, StoredFeatures
 from engine.config import EngineSettings
-from engine.errors import ImageError, StorageError
+from engine.errors import UNFINISHED, ImageError, OriginalsMissing
 from engine.lock import FolderLock
 from engine.recognizer import Recognizer
 
-UNFINISHED = "reindexing"
 _CHUNK = 200
-
-
-class OriginalsMissing(StorageError):
-    """Pictures that can be described from nothing."""
-
-    def __init__(self, identifiers: Sequence[str]) -> None:
-        self.identifiers = tuple(identifiers)
-        some = ", ".join(identifiers[:5]) + (", …" if len(identifiers) > 5 else "")
-        super().__init__(
-            f"{len(identifiers)} pictures have no kept rendition ({some}): give the folder of their files "
-            "with --source, or remove them; nothing was changed"
-        )
 
 
 @dataclass
@@ -113,11 +100,12 @@ def _original(picture: Picture, originals: Mapping[str, Path]) -> bytes | None:
 
 def _replace(recognizer: Recognizer, picture: Picture, originals: Mapping[str, Path]) -> str | None:
     """Stores new features; gives the reason where there are none to store."""
-    image = recognizer.catalogue.rendition(picture.id) or _original(picture, originals)
+    kept = recognizer.catalogue.rendition(picture.id)
+    image = kept or _original(picture, originals)
     if image is None:
         return "its file has gone"
     try:
-        stored, level, _, keypoints = recognizer.describe(image)
+        stored, level, _, keypoints = recognizer.describe(image, trim=kept is None)
         reason = None
     except ImageError as error:
         # Features of the old model must not stay: without any, the picture cannot be found, nor mislead.

@@ -26,21 +26,13 @@ from typing import IO, Any
 
 from engine import store
 from engine.database import DATABASE_NAME, copy_database
-from engine.errors import DamagedData, DataFolderLocked, StorageError, StorageFull
+from engine.errors import DamagedData, DataFolderLocked, FolderNotEmpty, StorageFull
 from engine.lock import FolderLock
 
 STATISTICS = ("events.duckdb", "events.duckdb.wal")
 _MANIFEST = "manifest.json"
 _FORMAT = 1
 _MANIFEST_BYTES = 1_000_000
-
-
-class FolderNotEmpty(StorageError):
-    """A restore would replace what is there."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        super().__init__(f"{folder} is not empty; restore into another folder, or replace it with --force")
 
 
 @dataclass(frozen=True, kw_only=True)

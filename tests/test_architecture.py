@@ -124,8 +124,9 @@ class TestImports:
 
 PROBE = """
 import importlib, logging, os, sys, threading
-for library in ("cv2", "faiss", "numba", "onnxruntime", "alembic", "sqlalchemy", "scipy.optimize", "scipy.spatial", "threadpoolctl"):
-    importlib.import_module(library)  # what libraries do on their own import is theirs
+libraries = "cv2 faiss numba onnxruntime alembic sqlalchemy scipy.optimize scipy.spatial threadpoolctl"
+for library in libraries.split():  # what they do on their own import is theirs
+    importlib.import_module(library)
 
 def state():
     handlers = [h for n in (None, *logging.root.manager.loggerDict) for h in logging.getLogger(n).handlers]

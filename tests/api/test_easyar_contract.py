@@ -69,9 +69,7 @@ class TestCreate:
         assert uuid.UUID(target["targetId"]).version == 4
         assert 0 <= int(target["grade"]) <= 4
         assert all(0 <= target[name] <= 4 for name in RATES)
-        grey = cv2.imdecode(
-            np.frombuffer(base64.b64decode(target["trackingImage"]), np.uint8), cv2.IMREAD_UNCHANGED
-        )
+        grey = cv2.imdecode(np.frombuffer(base64.b64decode(target["trackingImage"]), np.uint8), cv2.IMREAD_UNCHANGED)
         assert grey.ndim == 2
         found = app.call("POST", "/search", {"image": b64(photo_of(20))})
         assert found["target"]["targetId"] == target["targetId"]
@@ -266,7 +264,7 @@ class TestUpdate:
         app.call("PUT", f"/target/{target}", image)
 
     def test_active(self, app: EasyAR) -> None:
-        """"0": never found, but listed and counted; "1": found again."""
+        """ "0": never found, but listed and counted; "1": found again."""
         target = app.add(picture(20))["targetId"]
         photo = {"image": b64(photo_of(20))}
         app.call("PUT", f"/target/{target}", {"active": "0"})
@@ -418,7 +416,9 @@ class TestSearchFile:
         refused(self.send(gallery, b"text"), 427)
         refused(self.send(gallery, bytes(LIMIT + 1)), 422)
         refused(self.send(gallery, photo_of(30)), 17, 404)
-        refused(gallery.client.post("/v2/search", json={}), 414, 400)
+        refused(gallery.client.post("/v2/search", json={}), 414, 415)
+        broken = {"Content-Type": "multipart/form-data; boundary=x"}
+        refused(gallery.client.post("/v2/search", content=b"--x", headers=broken), 414, 400)
 
 
 class TestForms:

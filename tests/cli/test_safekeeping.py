@@ -6,15 +6,19 @@ import io
 import tarfile
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from commands import photograph, run, write
 
 from cli.options import settings
+from cli.posters import poster
 from engine.catalogue import Catalogue, StoredFeatures
-from engine.errors import DamagedData, ModelMismatch
+from engine.errors import UNFINISHED, DamagedData, ModelMismatch
+from engine.image import encode_jpeg
 from engine.lock import FolderLock
 from engine.recognizer import Recognizer
-from engine.reindexing import UNFINISHED, reindex
+from engine.reindexing import reindex
 from engine.safekeeping import backup, restore
 
 
@@ -169,3 +173,15 @@ class TestReindex:
         catalogue.close()
         assert run("reindex", "--data", data, "--source", pictures, "--json").json["reindexed"] == 2
         assert answer(data, photograph(tmp_path / "p.jpg", 2)) == "pic.2"
+
+    def test_kept_renditions_are_trimmed_once(self, tmp_path: Path) -> None:
+        """A picture with margins wider than a third is as easily recognised after `reindex` as before."""
+        page = np.full((2400, 2000, 3), 255, np.uint8)
+        page[1000:1420, 850:1150] = cv2.resize(poster(3), (300, 420))
+        with Recognizer.open(tmp_path / "data", settings()) as recognizer:
+            recognizer.add_channel("c")
+            recognizer.add("c", "page", encode_jpeg(page))
+        assert reindex(tmp_path / "data", settings()).done == 1
+        with Recognizer.open(tmp_path / "data", settings()) as recognizer:
+            found = recognizer.recognise(encode_jpeg(page), ["c"])
+        assert found.answer is not None

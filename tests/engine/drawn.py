@@ -29,7 +29,7 @@ def poster(seed: int, *, width: int = 360, height: int = 480) -> np.ndarray:
         elif kind == 1:
             cv2.circle(image, (x, y), int(rng.integers(4, 35)), colour, -1)
         elif kind == 2:
-            corners = rng.integers(-40, 40, (3, 2)) + [x, y]
+            corners = np.add(rng.integers(-40, 40, (3, 2)), [x, y])
             cv2.fillPoly(image, [corners.astype(np.int32)], colour)
         else:
             text = "".join(chr(int(c)) for c in rng.integers(65, 91, 5))

@@ -133,7 +133,7 @@ class TestFile:
         path = tmp_path / "calibration.json"
         if content is not None:
             path.write_text(content)
-        with pytest.raises(ModelError, match="calibration.json"):
+        with pytest.raises(ModelError, match=r"calibration\.json"):
             load_calibration(path)
 
     def test_uneven(self, tmp_path: Path) -> None:

@@ -399,10 +399,14 @@ class TestFullDisk:
         fill_up(catalogue, pages=8)
         large = StoredFeatures(keypoints=b"k" * 6400, vector=b"v" * 512, jpeg=b"j" * 40_000)
         added = 0
+
+        def add_many() -> None:
+            nonlocal added
+            for added in range(100):
+                catalogue.add_picture("one", f"large.{added}", large, **FACTS)
+
         with pytest.raises(StorageFull) as caught:
-            for n in range(100):
-                catalogue.add_picture("one", f"large.{n}", large, **FACTS)
-                added += 1
+            add_many()
         assert str(catalogue.folder) in str(caught.value)
         assert catalogue.count("one") == added + 1
         assert len(catalogue.changes(after=0)) == added + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import resource
 import struct
@@ -195,10 +196,8 @@ class TestOrientation:
     def test_broken_exif(self) -> None:
         """Metadata that makes no sense does not spoil a good picture, or is refused as damaged."""
         data = saved(Image.fromarray(SMALL), "JPEG", exif=b"Exif\0\0" + bytes(range(200)))
-        try:
+        with contextlib.suppress(TruncatedImage):
             assert pixels(data).shape == SMALL.shape
-        except TruncatedImage:
-            pass
 
 
 class TestReducedDecoding:

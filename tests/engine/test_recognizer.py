@@ -160,7 +160,7 @@ class TestRecognise:
         projected = cv2.perspectiveTransform(answer.points[None, :, 1], H)[0]
         assert np.linalg.norm(projected - answer.points[:, 0], axis=1).max() < 10
 
-    def test_same_every_time(self, posters: Recognizer, tmp_path: Path) -> None:
+    def test_same_every_time(self, tmp_path: Path) -> None:
         """The same photo gives the same answer to the bit, now and after the gallery was opened anew."""
         photos = [photo_of(poster(s), seed=s, strength=0.6).jpeg for s in range(4)]
         with Recognizer.open(tmp_path) as made:
@@ -485,7 +485,7 @@ class TestSettings:
 
     def test_a_model_that_is_not_there(self, tmp_path: Path) -> None:
         """A model folder without a card is a ModelError, and the data folder is free again."""
-        with pytest.raises(ModelError, match="card.json"):
+        with pytest.raises(ModelError, match=r"card\.json"):
             Recognizer.open(tmp_path / "data", EngineSettings(model=tmp_path / "nowhere"))
         Recognizer.open(tmp_path / "data").close()
 

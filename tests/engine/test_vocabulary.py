@@ -186,11 +186,11 @@ class TestFile:
         path = tmp_path / "v.npz"
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(ModelError, match="v.npz"):
+        with pytest.raises(ModelError, match=r"v\.npz"):
             load_vocabulary(path)
 
     def test_incomplete(self, tmp_path: Path) -> None:
         """So is one that lacks an array."""
         np.savez(tmp_path / "v.npz", medians=np.zeros(64))
-        with pytest.raises(ModelError, match="v.npz"):
+        with pytest.raises(ModelError, match=r"v\.npz"):
             load_vocabulary(tmp_path / "v.npz")

@@ -89,7 +89,12 @@ def _refuse(name: str) -> None:
 
 async def from_multipart(reader: BodyReader, receive: Receive, content_type: str) -> Parameters:
     """Raises WrongContentType, BodyTooLarge, MalformedBody, Busy."""
-    form = await reader.read(receive, content_type)
+    try:
+        form = await reader.read(receive, content_type)
+    except MalformedBody as error:
+        if not content_type.lower().startswith("multipart/form-data"):
+            raise WrongContentType("multipart/form-data") from error
+        raise
     if form.file_too_large:
         raise BodyTooLarge("image", reader.rules.max_file_bytes)
     return Parameters(values=form.values, image=form.file)

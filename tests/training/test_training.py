@@ -1,0 +1,336 @@
+"""Simulated photos, patch pairs, and a training small enough for a test."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.config import EngineSettings
+from engine.image import encode_jpeg
+from engine.keypoints import Keypoints
+from engine.recognizer import Recognizer
+from training.pairs import corresponding, generate, is_validation, list_pictures, pairs_of, read_rgb
+from training.simulate import Warp, random_warp, render, simulate
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
+pytest.importorskip("onnx", reason="onnx is not installed: pip install 'obverse[train]'")
+
+from training.export import PARITY, export, export_network, load_checkpoint  # noqa: E402  # both need torch
+from training.network import PatchNetwork  # noqa: E402
+from training.train import TrainingSettings, hardest_triplets, soft_signs, train, validate  # noqa: E402
+
+
+def drawn(seed: int, *, width: int = 240, height: int = 320) -> np.ndarray:
+    """RGB shapes and letters."""
+    rng = np.random.default_rng([29, seed])
+    image = np.full((height, width, 3), rng.integers(80, 255, 3), np.uint8)
+    for _ in range(80):
+        x, y, size = (int(v) for v in rng.integers([0, 0, 5], [width, height, 45]))
+        colour = tuple(int(c) for c in rng.integers(0, 255, 3))
+        kind = rng.integers(0, 3)
+        if kind == 0:
+            cv2.rectangle(image, (x, y), (x + size, y + size // 2), colour, -1)
+        elif kind == 1:
+            cv2.ellipse(image, (x, y), (size, size // 2 + 2), float(rng.uniform(0, 180)), 0, 360, colour, -1)
+        else:
+            cv2.putText(image, chr(int(rng.integers(65, 91))), (x, y), cv2.FONT_HERSHEY_DUPLEX, size / 18, colour, 2)
+    return image
+
+
+def some_warp(seed: int, *, bend: float = 0.0) -> Warp:
+    made = random_warp(np.random.default_rng(seed), picture_size=(240, 320), photo_size=(480, 400), strength=0.6)
+    return Warp(made.H_photo_to_plane, bend, made.size)
+
+
+class TestSimulate:
+    def test_photo(self) -> None:
+        """A photo is an RGB image of 320 to 720 pixels, and differs from one draw to the next."""
+        rng = np.random.default_rng(0)
+        photos = [simulate(drawn(1), [drawn(2)], rng) for _ in range(6)]
+        for image, warp in photos:
+            assert image.dtype == np.uint8
+            assert image.shape[2] == 3
+            assert 320 <= max(image.shape[:2]) <= 720
+            assert warp.size == (240, 320)
+        assert len({image.tobytes() for image, _ in photos}) == 6
+
+    def test_same_seed_same_photo(self) -> None:
+        """The same seed gives the same photo."""
+        a, b = (simulate(drawn(1), [drawn(2)], np.random.default_rng(5))[0] for _ in range(2))
+        assert (a == b).all()
+
+    @pytest.mark.parametrize("bend", [0.0, 0.8])
+    def test_the_picture_lies_where_the_warp_says(self, bend: float) -> None:
+        """Photo pixels of the picture have the colour of the picture's pixel that the warp names; others that of
+        the background."""
+        warp, background = some_warp(3, bend=bend), np.full((400, 480, 3), (10, 200, 30), np.uint8)
+        picture = cv2.GaussianBlur(drawn(1), (0, 0), 3)
+        photo = render(picture, background, warp)
+        grid = np.stack(np.meshgrid(np.arange(480), np.arange(400)), -1).reshape(-1, 2).astype(np.float32)
+        with np.errstate(invalid="ignore"):
+            source = warp.photo_to_picture(grid)
+            inside = ((source > [3, 3]) & (source < [236, 316])).all(1)
+            outside = ~((source > [-3, -3]) & (source < [243, 323])).all(1)
+        assert inside.sum() > 5000
+        assert outside.sum() > 5000
+        x, y = (np.nan_to_num(a).reshape(400, 480).astype(np.float32) for a in source.T)
+        expected = cv2.remap(picture, x, y, cv2.INTER_LINEAR).reshape(-1, 3)[inside]
+        assert np.abs(photo.reshape(-1, 3)[inside].astype(float) - expected).mean() < 4
+        assert (photo.reshape(-1, 3)[outside] == (10, 200, 30)).all()
+
+    def test_without_other_pictures(self) -> None:
+        """Without other pictures the background is plain."""
+        assert simulate(drawn(1), [], np.random.default_rng(1))[0].ndim == 3
+
+
+class TestPairs:
+    @pytest.mark.parametrize("seed", [1, 2, 3])
+    def test_corresponding(self, seed: int) -> None:
+        """Keypoints that are carried into the photo are found again, those that are elsewhere are not."""
+        rng, warp = np.random.default_rng(seed), some_warp(seed)
+        xy = np.stack(np.meshgrid(np.arange(20, 225, 24), np.arange(20, 305, 24)), -1).reshape(-1, 2)
+        one = np.ones(len(xy), np.float32)
+        inverse = np.linalg.inv(warp.H_photo_to_plane)
+
+        def to_photo(points: np.ndarray) -> np.ndarray:
+            plane = (points + 0.5) / [120, 160] - 1
+            return cv2.perspectiveTransform(plane[None].astype(np.float64), inverse)[0]
+
+        angle = rng.uniform(0, 6.28, len(xy))
+        ahead = np.stack([np.cos(angle), np.sin(angle)], 1) * 0.01
+        seen, direction = to_photo(xy), (to_photo(xy + ahead) - to_photo(xy)) / 0.01
+        aside = (to_photo(xy + ahead[:, ::-1] * [-1, 1]) - to_photo(xy)) / 0.01
+        growth = np.sqrt(np.abs(direction[:, 0] * aside[:, 1] - direction[:, 1] * aside[:, 0]))
+        turned = np.arctan2(direction[:, 1], direction[:, 0]) % (2 * np.pi)
+        points = Keypoints(xy.astype(np.float32), one, angle.astype(np.float32), one)
+        photo = Keypoints(*(a.astype(np.float32) for a in (seen, growth, turned)), one)
+        a, b = corresponding(points, photo, warp, 1.0)
+        assert len(a) > 0.8 * len(xy)
+        assert (a == b).all()
+        shuffled = Keypoints(photo.xy, photo.scale, (photo.angle + np.float32(1.5)) % np.float32(6.28), one)
+        assert len(corresponding(points, shuffled, warp, 1.0)[0]) < 0.1 * len(xy)
+        larger = Keypoints(photo.xy, photo.scale * 2, photo.angle, one)
+        assert len(corresponding(points, larger, warp, 1.0)[0]) == 0
+
+    def test_none(self) -> None:
+        """Without keypoints on either side there are no pairs."""
+        one = np.ones(3, np.float32)
+        some, none = Keypoints(np.ones((3, 2), np.float32), one, one, one), Keypoints(np.zeros((0, 2)), *[one[:0]] * 3)
+        for a, b in ((some, none), (none, some), (none, none)):
+            assert [len(x) for x in corresponding(a, b, some_warp(1), 1.0)] == [0, 0]
+
+    def test_patches_of_a_pair_are_alike(self) -> None:
+        """Patches of a pair resemble each other far more than patches of different pairs."""
+        rng = np.random.default_rng(0)
+        photo, warp = simulate(drawn(1), [drawn(2)], rng, strength=0.2)
+        a, b = pairs_of(drawn(1), photo, warp, limit=60, rng=rng)
+        assert a.shape == b.shape
+        assert 20 < len(a) <= 60
+
+        def normal(patches: np.ndarray) -> np.ndarray:
+            flat = patches.reshape(len(patches), -1).astype(np.float64)
+            flat -= flat.mean(1, keepdims=True)
+            return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+        likeness = normal(a) @ normal(b).T
+        assert np.median(np.diag(likeness)) > 0.8
+        assert np.median(likeness[~np.eye(len(a), dtype=bool)]) < 0.4
+
+    def test_generate(self, pictures: Path) -> None:
+        """Pairs come without end, from all pictures, the same for the same seed."""
+        paths = list_pictures(pictures)[:6]
+        runs = [generate(paths, seed=3, limit=10) for _ in range(2)]
+        for _ in range(8):
+            a, b = (next(run) for run in runs)
+            assert (a.picture == b.picture).all()
+            assert (a.photo == b.photo).all()
+            assert len(a.picture) == len(a.photo) == len(a.source) <= 10
+
+
+class TestHeldOut:
+    def test_whole_sources(self, tmp_path: Path) -> None:
+        """Pictures of one source are held out together or not at all."""
+        paths = [tmp_path / f"{n}.jpg" for n in range(400)]
+        with (tmp_path / "manifest.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "source_repository"])
+            writer.writerows([p.name, f"source{n // 4}"] for n, p in enumerate(paths))
+        held = is_validation(tmp_path, paths, share=0.3)
+        groups = held.reshape(100, 4)
+        assert (groups.all(1) | ~groups.any(1)).all()
+        assert 0.15 < held.mean() < 0.45
+
+    def test_by_name(self, tmp_path: Path) -> None:
+        """Without a manifest each picture is judged by its name, always in the same way."""
+        paths = [tmp_path / f"{n}.jpg" for n in range(1000)]
+        held = is_validation(tmp_path, paths)
+        assert 0.03 < held.mean() < 0.1
+        assert (is_validation(tmp_path, paths) == held).all()
+
+
+class TestReading:
+    def test_read_rgb(self, tmp_path: Path) -> None:
+        """Large pictures are reduced; what cannot be read or is too small is None."""
+        cv2.imwrite(str(tmp_path / "a.png"), np.full((1000, 500, 3), (1, 2, 3), np.uint8))
+        cv2.imwrite(str(tmp_path / "small.png"), np.zeros((20, 20, 3), np.uint8))
+        (tmp_path / "text.jpg").write_text("text")
+        found = read_rgb(tmp_path / "a.png")
+        assert found is not None
+        assert found.shape == (640, 320, 3)
+        assert found[0, 0].tolist() == [3, 2, 1]
+        assert read_rgb(tmp_path / "small.png") is None
+        assert read_rgb(tmp_path / "text.jpg") is None
+        assert [p.name for p in list_pictures(tmp_path)] == ["a.png", "small.png", "text.jpg"]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hundred drawn pictures as files."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(100):
+        (folder / f"{seed:03d}.jpg").write_bytes(encode_jpeg(drawn(seed), quality=92))
+    return folder
+
+
+class TestNetwork:
+    def test_descriptors(self) -> None:
+        """Patches become unit vectors; brightness and contrast hardly matter; plain patches are no trouble."""
+        network = PatchNetwork(widths=(8, 8, 16), dimension=32).eval()
+        patches = torch.randint(60, 120, (20, 32, 32), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+        with torch.no_grad():
+            a, b = network(patches), network((patches.float() * 1.5 + 20).to(torch.uint8))
+            plain = network(torch.full((1, 32, 32), 77, dtype=torch.uint8))
+        assert a.shape == (20, 32)
+        assert torch.allclose(a.norm(dim=1), torch.ones(20), atol=1e-4)
+        assert (a * b).sum(1).min() > 0.95
+        assert torch.isfinite(plain).all()
+
+    def test_export(self, tmp_path: Path) -> None:
+        """The ONNX file gives what PyTorch gives, at any batch size."""
+        network = PatchNetwork(widths=(8, 8, 16), dimension=32).eval()
+        assert export_network(network, tmp_path / "n.onnx") <= PARITY <= 1e-4
+
+
+class TestLoss:
+    def test_hardest_triplets(self) -> None:
+        """No loss where pairs are equal and everything else is far; a large one where pairs are mixed up."""
+        points = torch.eye(8)
+        assert hardest_triplets(points, points, 1.0) < 0.01
+        assert hardest_triplets(points, points.roll(1, 0), 1.0) > 1
+
+    def test_twins_are_no_negatives(self) -> None:
+        """The same patch twice in a batch costs nothing."""
+        points = torch.eye(8)[[0, 0, 1, 2, 3]]
+        assert hardest_triplets(points, points, 1.0) < 0.01
+
+    def test_soft_signs(self) -> None:
+        """Softened signs are unit vectors near the signs."""
+        points = torch.nn.functional.normalize(torch.randn(50, 64, generator=torch.Generator().manual_seed(0)), dim=1)
+        signs = soft_signs(points)
+        assert torch.allclose(signs.norm(dim=1), torch.ones(50), atol=1e-5)
+        assert ((signs * torch.sign(points)).sum(1) / 8).min() > 0.8
+
+
+@pytest.fixture(scope="module")
+def shards(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Patch pairs of 80 pictures to learn from and of 20 to judge by."""
+    folder = tmp_path_factory.mktemp("pairs")
+    paths = list_pictures(pictures)
+    for kind, chosen, wanted in (("train", paths[:80], 6000), ("val", paths[80:], 2100)):
+        parts, count = [], 0
+        for batch in generate(chosen, seed=len(chosen), strength=0.6):
+            parts.append(batch)
+            count += len(batch.source)
+            if count >= wanted:
+                break
+        np.savez(
+            folder / f"{kind}_0.npz",
+            a=np.concatenate([p.picture for p in parts]),
+            b=np.concatenate([p.photo for p in parts]),
+        )
+    return folder
+
+
+SETTINGS = TrainingSettings(
+    widths=(8, 16, 32), dimension=64, steps=180, runs=8, run_length=24, validate_every=60, bfloat16=False
+)
+
+
+@pytest.fixture(scope="module")
+def trained(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the checkpoint and the log of a short training."""
+    out = tmp_path_factory.mktemp("run")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    train(shards, out, SETTINGS)
+    yield out
+    torch.set_num_threads(threads)
+
+
+def log_of(out: Path) -> list[dict[str, float]]:
+    with (out / "log.csv").open(newline="") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+class TestTrain:
+    def test_learns(self, trained: Path) -> None:
+        """After 180 steps the right neighbour is found for a tenth more of the held-out pairs than untrained,
+        by floats and by bits."""
+        log = log_of(trained)
+        assert [row["step"] for row in log] == [0, 60, 120, 180]
+        assert log[-1]["right_float"] > log[0]["right_float"] + 0.1
+        assert log[-1]["right_bits"] > log[0]["right_bits"] + 0.1
+        assert log[-1]["positive"] > log[-1]["nearest_negative"]
+
+    def test_checkpoint(self, trained: Path, shards: Path) -> None:
+        """The checkpoint holds the network that the log tells of."""
+        network, state = load_checkpoint(trained / "checkpoint.pt")
+        assert state["step"] == 180
+        assert tuple(state["settings"]["widths"]) == SETTINGS.widths
+        with np.load(shards / "val_0.npz") as held:
+            pairs = [torch.from_numpy(held[k][:2048]) for k in "ab"]
+        assert validate(network, *pairs)["right_float"] == pytest.approx(log_of(trained)[-1]["right_float"], abs=0.02)
+
+    def test_resume(self, trained: Path, shards: Path, tmp_path: Path) -> None:
+        """A training that is resumed goes on at its step, and does not begin anew."""
+        (tmp_path / "checkpoint.pt").write_bytes((trained / "checkpoint.pt").read_bytes())
+        settings = TrainingSettings(**{**vars(SETTINGS), "steps": 240})
+        train(shards, tmp_path, settings, resume=True)
+        log = log_of(tmp_path)
+        assert [row["step"] for row in log] == [180, 240]
+        assert log[0]["right_float"] == pytest.approx(log_of(trained)[-1]["right_float"], abs=0.02)
+        assert log[-1]["right_float"] > log[0]["right_float"] - 0.05
+
+    def test_exported_folder_works(self, trained: Path, pictures: Path, tmp_path: Path) -> None:
+        """What is exported is a model of the engine: parity is kept, pictures are added and recognised."""
+        card = export(
+            trained / "checkpoint.pt",
+            list_pictures(pictures)[:80],
+            tmp_path / "model",
+            name="tiny",
+            card={"licence": "none"},
+            global_dimension=64,
+        )
+        assert card["parity_to_pytorch"] <= PARITY
+        assert card["cosine_of_int8_to_float32"] > 0.98
+        assert {"name", "network", "vocabulary", "dimension", "input", "licence"} <= set(card)
+        with Recognizer.open(tmp_path / "data", EngineSettings(model=tmp_path / "model")) as recognizer:
+            assert recognizer.fingerprint.startswith("tiny-")
+            recognizer.add_channel("one")
+            for seed in range(90, 100):
+                recognizer.add("one", f"pic.{seed}", encode_jpeg(drawn(seed)))
+            photos = [simulate(drawn(s), [], np.random.default_rng(s), strength=0.15)[0] for s in range(90, 100)]
+            first = [recognizer.recognise(encode_jpeg(p), ["one"], k=1).results for p in photos]
+        right = [bool(r) and r[0].picture.identifier == f"pic.{s}" for s, r in zip(range(90, 100), first, strict=True)]
+        assert sum(right) >= 8
+
+    def test_without_pairs(self, tmp_path: Path) -> None:
+        """Without pairs there is nothing to learn from, and the error says so."""
+        with pytest.raises(FileNotFoundError, match="make patch pairs first"):
+            train(tmp_path, tmp_path / "out", SETTINGS)
