@@ -99,7 +99,7 @@ def _measure(
     gallery.shards = {0: Shard(), CHANNEL: Shard(tail=list(range(count)))}
     gallery.recount()
     started = time.perf_counter()
-    gallery._build(CHANNEL)
+    gallery.build(CHANNEL)
     built = time.perf_counter() - started
     store.save(gallery, folder)
     gallery.close()
@@ -210,7 +210,7 @@ def _adds(gallery: Gallery, pool: Array, vectors: Array, number: int = 2000) -> 
     top = int(gallery.table.picture_ids[gallery.table.count - 1])
     for i in range(number):
         rows = np.ascontiguousarray(pool[i * 7 % (len(pool) - KEYPOINTS) :][:KEYPOINTS])
-        gallery._take_in(top + 1 + i, CHANNEL, True, rows.tobytes(), vectors[i % len(vectors)].tobytes())
+        gallery.take_in(top + 1 + i, CHANNEL, True, rows.tobytes(), vectors[i % len(vectors)].tobytes())
     return round(number / (time.perf_counter() - started), 0)
 
 
@@ -227,13 +227,12 @@ def _merge_while_searching(gallery: Gallery, queries: list[LocalFeatures], setti
                 if done.is_set():
                     return
 
-    # A tail of half the gallery makes the builder merge everything.
     shard = gallery.shards[CHANNEL]
     grown = list(shard.tail)
     searcher = threading.Thread(target=search)
     searcher.start()
     started = time.perf_counter()
-    gallery._build(CHANNEL)
+    gallery.build(CHANNEL, whole=True)
     seconds = time.perf_counter() - started
     done.set()
     searcher.join()

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.accounts.apps import App, Apps
+from api.accounts.apps import App, AppFacts, Apps
 from api.accounts.store import Accounts
 from api.accounts.vault import Vault
 from api.errors import ForeignChannel
@@ -73,7 +73,7 @@ def remove_app(channel: ChannelName, user: OwnerName, data: DataFolder, as_json:
     typer.echo(json.dumps({"channel": channel}) if as_json else f"the app of {channel} is removed")
 
 
-def _row(app: App) -> dict[str, Any]:
+def _row(app: AppFacts) -> dict[str, Any]:
     return {
         "channel": app.channel,
         "user": app.user.name,

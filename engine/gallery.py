@@ -197,7 +197,7 @@ class Gallery:
                 living = [c.picture_id for c in last.values() if c.kind != "remove"]
                 for start in range(0, len(living), _BATCH):
                     for row in self.catalogue.features(sorted(living[start : start + _BATCH])):
-                        self._take_in(*row)
+                        self.take_in(*row)
                 for change in last.values():
                     if change.kind == "remove":
                         self._hide(change.picture_id)
@@ -206,7 +206,8 @@ class Gallery:
             for number in list(self.shards):
                 self._tidy(number)
 
-    def _take_in(self, picture_id: int, channel: int, active: bool, keypoints: bytes, vector: bytes) -> None:
+    def take_in(self, picture_id: int, channel: int, active: bool, keypoints: bytes, vector: bytes) -> None:
+        """A picture of the catalogue, new or changed."""
         slot = self.table.slot_of(picture_id)
         if slot is not None:
             self.table.visible[slot] = active
@@ -247,7 +248,7 @@ class Gallery:
         shard = self.shards[number]
         running = self._builds.get(number)
         if len(shard.tail) >= TAIL and (running is None or running.done()):
-            self._builds[number] = self._builder.submit(self._build, number)
+            self._builds[number] = self._builder.submit(self.build, number)
 
     def wait_for_builds(self) -> None:
         """Until no segment is being built and no tail is due."""
@@ -264,16 +265,16 @@ class Gallery:
             for build in running:
                 build.result()
 
-    def _build(self, number: int) -> None:
-        """One segment of the tail and of all older segments not larger than twice what they join: each
-        picture is moved a logarithmic number of times."""
+    def build(self, number: int, *, whole: bool = False) -> None:
+        """One segment of a shard's tail and of all older segments not larger than twice what they join: each
+        picture is moved a logarithmic number of times. whole: of all segments."""
         with self.lock:
             shard = self.shards[number]
             taken = list(shard.tail)
             merged: list[IndexSegment] = []
             total = len(taken)
             for segment in reversed(shard.segments):
-                if segment.pictures > 2 * total:
+                if segment.pictures > 2 * total and not whole:
                     break
                 merged.append(segment)
                 total += segment.pictures

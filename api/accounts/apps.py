@@ -34,15 +34,21 @@ app_table = sa.Table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class App:
+class AppFacts:
     """channel: the name of its channel; user: the channel's owner; created_at: seconds since 1970."""
 
     app_id: str
     api_key: str
-    api_secret: str = field(repr=False)
     channel: str
     user: User
     created_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class App(AppFacts):
+    """With its secret."""
+
+    api_secret: str = field(repr=False)
 
     @property
     def secret_mark(self) -> str:
@@ -92,22 +98,34 @@ class Apps:
 
     def of_channel(self, channel: Channel) -> App:
         """Raises AppNotFound."""
-        found = self._find(app_table.c.channel_id == channel.id)
-        if not found:
+        found = self._one(app_table.c.channel_id == channel.id)
+        if found is None:
             raise AppNotFound(f"of channel {channel.name!r}")
-        return found[0]
+        return found
 
     def by_app_id(self, app_id: str) -> App | None:
-        return next(iter(self._find(app_table.c.app_id == app_id)), None)
+        """Raises DamagedData where the secret cannot be opened; so does `by_api_key`."""
+        return self._one(app_table.c.app_id == app_id)
 
     def by_api_key(self, api_key: str) -> App | None:
-        return next(iter(self._find(app_table.c.api_key == api_key)), None)
+        return self._one(app_table.c.api_key == api_key)
 
-    def all(self, *, user_id: int | None = None) -> list[App]:
-        """By channel, or those of one user."""
-        return self._find(sa.true() if user_id is None else channel_table.c.owner == user_id)
+    def all(self, *, user_id: int | None = None) -> list[AppFacts]:
+        """By channel, or those of one user; no secret is opened."""
+        return [_facts(row) for row in self._rows(sa.true() if user_id is None else channel_table.c.owner == user_id)]
 
-    def _find(self, condition: sa.ColumnElement[bool]) -> list[App]:
+    def _one(self, condition: sa.ColumnElement[bool]) -> App | None:
+        for row in self._rows(condition):
+            secret = self._vault.open(row.sealed_secret)
+            if secret is None:
+                raise DamagedData(
+                    "secrets.key did not seal the secrets of this data folder: restore the file that belongs to it, "
+                    "or give the apps new secrets with `obverse app rotate`"
+                )
+            return App(**vars(_facts(row)), api_secret=secret)
+        return None
+
+    def _rows(self, condition: sa.ColumnElement[bool]) -> list[Any]:
         query = (
             sa.select(app_table, channel_table.c.name.label("channel"), user_table.c.id.label("user_id"))
             .add_columns(user_table.c.name.label("user_name"), user_table.c.created_at.label("user_since"))
@@ -117,21 +135,9 @@ class Apps:
             .order_by(channel_table.c.name)
         )
         with reading(self._database) as connection:
-            return [self._as_app(row) for row in connection.execute(query)]
+            return list(connection.execute(query))
 
-    def _as_app(self, row: Any) -> App:
-        secret = self._vault.open(row.sealed_secret)
-        if secret is None:
-            raise DamagedData(
-                "secrets.key did not seal the secrets of this data folder: restore the file that belongs to it, "
-                "or give the apps new secrets with `obverse app rotate`"
-            )
-        user = User(id=row.user_id, name=row.user_name, disabled=False, created_at=row.user_since)
-        return App(
-            app_id=row.app_id,
-            api_key=row.api_key,
-            api_secret=secret,
-            channel=row.channel,
-            user=user,
-            created_at=row.created_at,
-        )
+
+def _facts(row: Any) -> AppFacts:
+    user = User(id=row.user_id, name=row.user_name, disabled=False, created_at=row.user_since)
+    return AppFacts(app_id=row.app_id, api_key=row.api_key, channel=row.channel, user=user, created_at=row.created_at)

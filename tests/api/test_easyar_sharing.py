@@ -186,6 +186,16 @@ class TestCommand:
         assert "owned" in run("list", *data)
         assert json.loads(run("list", "--data", str(tmp_path), "--json")) == []
 
+    def test_a_lost_key_file(self, tmp_path: Path) -> None:
+        """Apps can still be listed, and work again after a rotation."""
+        data = ("--user", "owner", "--data", str(tmp_path), "--json")
+        make_user(tmp_path, "owner")
+        made = json.loads(run("add", "books", *data))
+        (tmp_path / "secrets.key").unlink()
+        assert json.loads(run("list", *data))[0]["appId"] == made["appId"]
+        rotated = json.loads(run("rotate", "books", *data))
+        assert rotated["apiSecret"] != made["apiSecret"]
+
 
 class TestVault:
     def test_key_file(self, tmp_path: Path) -> None:
