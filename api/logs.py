@@ -43,3 +43,5 @@ def configure_logging(settings: Settings) -> None:
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It tells the path of each WebSocket: a tunnel's name is a key for five minutes.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -11,7 +11,6 @@ import json
 import time
 import uuid as uuids
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,114 +24,23 @@ from engine.errors import (
     PictureNotFound,
     QuotaExceeded,
 )
+from engine.rows import (
+    Change,
+    Channel,
+    Picture,
+    StoredFeatures,
+    as_picture,
+    change_table,
+    channel_table,
+    feature_table,
+    meta_table,
+    picture_table,
+    rendition_table,
+)
 
-_tables = sa.MetaData()
-meta_table = sa.Table("meta", _tables, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text))
-channel_table = sa.Table(
-    "channel",
-    _tables,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.Text),
-    sa.Column("owner", sa.Integer),
-    sa.Column("quota", sa.Integer),
-    sa.Column("created_at", sa.Float),
-)
-picture_table = sa.Table(
-    "picture",
-    _tables,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("channel_id", sa.Integer),
-    sa.Column("identifier", sa.Text),
-    sa.Column("uuid", sa.Text),
-    sa.Column("metadata", sa.Text),
-    sa.Column("threshold", sa.Float),
-    sa.Column("active", sa.Boolean),
-    sa.Column("facts", sa.Text),
-    sa.Column("level", sa.Integer),
-    sa.Column("width", sa.Integer),
-    sa.Column("height", sa.Integer),
-    sa.Column("keypoints", sa.Integer),
-    sa.Column("added_at", sa.Float),
-    sa.Column("updated_at", sa.Float),
-)
-feature_table = sa.Table(
-    "feature",
-    _tables,
-    sa.Column("picture_id", sa.Integer, primary_key=True),
-    sa.Column("keypoints", sa.LargeBinary),
-    sa.Column("vector", sa.LargeBinary),
-    sa.Column("orb", sa.LargeBinary),
-)
-rendition_table = sa.Table(
-    "rendition",
-    _tables,
-    sa.Column("picture_id", sa.Integer, primary_key=True),
-    sa.Column("jpeg", sa.LargeBinary),
-)
-change_table = sa.Table(
-    "change",
-    _tables,
-    sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("picture_id", sa.Integer),
-    sa.Column("channel_id", sa.Integer),
-    sa.Column("kind", sa.Text),
-)
+__all__ = ["Catalogue", "Change", "Channel", "Picture", "StoredFeatures"]
+
 MIGRATIONS = Path(__file__).with_name("migrations")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Channel:
-    """owner: number of the user it belongs to (None: made without an account); quota: most pictures."""
-
-    id: int
-    name: str
-    owner: int | None
-    quota: int | None
-    created_at: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A picture's facts. threshold: least match ratio of an answer, 0-100 (None: the default);
-    level: 1-5, higher is easier to recognise; width, height: pixels of the picture as it was given;
-    active: False hides it from recognition; facts: what dialects store beside the rest; times: seconds
-    since 1970."""
-
-    id: int
-    channel: str
-    identifier: str
-    uuid: str
-    metadata: str = field(repr=False)
-    threshold: float | None
-    active: bool
-    facts: dict[str, Any] = field(repr=False)
-    level: int
-    width: int
-    height: int
-    keypoints: int
-    added_at: float
-    updated_at: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredFeatures:
-    """keypoints: bytes of `engine.records`; vector: bytes of the global descriptor (int8); jpeg: the
-    normalised picture or None; orb: ORB's bits or None."""
-
-    keypoints: bytes = field(repr=False)
-    vector: bytes = field(repr=False)
-    jpeg: bytes | None = field(repr=False, default=None)
-    orb: bytes | None = field(repr=False, default=None)
-
-
-@dataclass(frozen=True)
-class Change:
-    """One entry of the log; kind: "add", "remove" or "update"."""
-
-    seq: int
-    picture_id: int
-    channel_id: int
-    kind: str
 
 
 class Catalogue:
@@ -372,7 +280,7 @@ class Catalogue:
             row = self._row(connection, channel, identifier)
         if row is None:
             raise PictureNotFound(channel, identifier)
-        return _as_picture(row, channel)
+        return as_picture(row, channel)
 
     def pictures(self, channel: str, *, offset: int = 0, limit: int = 100) -> list[Picture]:
         """By identifier, in the order of code points. Raises ChannelNotFound."""
@@ -380,7 +288,7 @@ class Catalogue:
         query = sa.select(picture_table).where(picture_table.c.channel_id == number)
         query = query.order_by(picture_table.c.identifier).offset(offset).limit(limit)
         with reading(self.database) as connection:
-            return [_as_picture(row, channel) for row in connection.execute(query)]
+            return [as_picture(row, channel) for row in connection.execute(query)]
 
     def newest_pictures(
         self, channel: str, *, offset: int = 0, limit: int = 100, after: Picture | None = None
@@ -394,7 +302,7 @@ class Catalogue:
             query = query.where((columns.updated_at < after.updated_at) | earlier)
         query = query.order_by(columns.updated_at.desc(), columns.id.desc()).offset(offset).limit(limit)
         with reading(self.database) as connection:
-            return [_as_picture(row, channel) for row in connection.execute(query)]
+            return [as_picture(row, channel) for row in connection.execute(query)]
 
     def pictures_by_id(self, ids: Sequence[int]) -> dict[int, Picture]:
         """Those of `ids` that exist, by their numbers."""
@@ -404,7 +312,7 @@ class Catalogue:
             .where(picture_table.c.id.in_(list(ids)))
         )
         with reading(self.database) as connection:
-            return {row.id: _as_picture(row, row.channel_name) for row in connection.execute(query)}
+            return {row.id: as_picture(row, row.channel_name) for row in connection.execute(query)}
 
     def picture_by_uuid(self, uuid: str) -> Picture | None:
         with reading(self.database) as connection:
@@ -491,8 +399,3 @@ class Catalogue:
                 return
             yield from (p for _, p in sorted(self.pictures_by_id(ids).items()))
             last = ids[-1]
-
-
-def _as_picture(row: Any, channel: str) -> Picture:
-    values = {name: getattr(row, name) for name in Picture.__dataclass_fields__ if name not in ("channel", "facts")}
-    return Picture(channel=channel, facts=json.loads(row.facts), **values)

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from api.accounts.store import User, random_key, user_table
 from api.accounts.vault import Vault
 from api.errors import AppExists, AppNotFound
-from engine.catalogue import Channel, channel_table
+from engine.catalogue import Channel
 from engine.database import reading, writing
 from engine.errors import DamagedData
+from engine.rows import channel_table
 
 app_table = sa.Table(
     "app",

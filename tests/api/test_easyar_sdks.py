@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from drawn_pictures import photo_of, picture
 from easyar_client import EasyAR, b64, now, query, refused, signature, signed, signed_legacy, succeeded
+from running_server import Server
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
@@ -113,13 +114,29 @@ class TestTunnel:
                 socket.send(self.frame(photo_of(1)))
                 assert json.loads(socket.recv(timeout=30))["statusCode"] == 6
 
-    def test_close(self, gallery: EasyAR) -> None:
-        """A client that closes at once leaves no error behind."""
-        with connect(self.url(gallery)) as socket:
-            socket.close()
-            with pytest.raises(ConnectionClosedOK):
-                socket.recv()
+    def test_close(self, gallery: EasyAR, easyar_server: Server) -> None:
+        """A client that closes at once, or does not wait for its answer, leaves no error behind; nor does the
+        tunnel's name, which is a key, stand in the log."""
+        before = len(easyar_server.log_text())
+        tunnel = gallery.call("POST", "/tunnels/")["tunnel"]
+        for message in (b"", self.frame(photo_of(30))):
+            with connect(self.url(gallery, tunnel)) as socket:
+                if message:
+                    socket.send(message)
+                socket.close()
+                with pytest.raises(ConnectionClosedOK):
+                    socket.recv()
         assert gallery.call("GET", "/targets/count") == {"count": 3}
+        logged = easyar_server.log_text()[before:]
+        assert tunnel not in logged
+        assert "Traceback" not in logged
+
+    @pytest.mark.usefixtures("gallery")
+    def test_a_tunnel_is_of_one_app(self, app: EasyAR) -> None:
+        """And searches its targets alone."""
+        with connect(self.url(app)) as socket:
+            socket.send(self.frame(photo_of(1)))
+            assert json.loads(socket.recv(timeout=30))["statusCode"] == 17
 
 
 class TestJava:

@@ -429,7 +429,7 @@ class TestFullDisk:
 LATER = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "engine0002", "engine0001", None, None
+revision, down_revision, branch_labels, depends_on = "engine0003", "engine0002", None, None
 def upgrade():
     op.add_column("picture", sa.Column("note", sa.Text))
     {more}
@@ -441,7 +441,7 @@ def later(tmp_path: Path) -> Path:
     """The migrations with one more step than there is."""
     folder = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0002_note.py").write_text(LATER.format(more="pass"))
+    (folder / "versions" / "0003_note.py").write_text(LATER.format(more="pass"))
     return folder
 
 
@@ -469,14 +469,14 @@ class TestSchema:
         upgrade_schema(catalogue.database, later, version_table="engine_version")
         assert catalogue.picture("one", "abc") == made
         assert "note" in columns(catalogue.folder / DATABASE_NAME)
-        copy = catalogue.folder / "catalogue-before-engine0002.db"
+        copy = catalogue.folder / "catalogue-before-engine0003.db"
         assert "note" not in columns(copy)
         with contextlib.closing(sqlite3.connect(copy)) as connection:
             assert connection.execute("SELECT identifier FROM picture").fetchall() == [("abc",)]
 
     def test_a_failed_upgrade(self, catalogue: Catalogue, later: Path) -> None:
         """A step that fails half way leaves the old form."""
-        (later / "versions" / "0002_note.py").write_text(LATER.format(more="op.execute('SELECT * FROM nowhere')"))
+        (later / "versions" / "0003_note.py").write_text(LATER.format(more="op.execute('SELECT * FROM nowhere')"))
         made = add(catalogue, "abc")
         with pytest.raises(sa.exc.OperationalError):
             upgrade_schema(catalogue.database, later, version_table="engine_version")

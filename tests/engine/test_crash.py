@@ -66,7 +66,9 @@ def killed(data: Path, pictures: Path, number: int, lines: list[str]) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
-        time.sleep(random.Random(number).uniform(0.02, 0.9))
+        rng = random.Random(number)
+        lines += [writer.stdout.readline().strip() for _ in range(rng.randrange(2, 40))]
+        time.sleep(rng.uniform(0, 0.12))
         writer.send_signal(signal.SIGKILL)
         lines += writer.stdout.read().splitlines()
     assert writer.returncode == -signal.SIGKILL
@@ -131,4 +133,4 @@ class TestKilled:
             assert opened < 3
             assert_whole(data)
             expected = found
-        assert operations > 5 * ROUNDS
+        assert operations > 10 * ROUNDS

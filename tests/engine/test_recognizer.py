@@ -556,13 +556,13 @@ class TestThreads:
         failures: list[object] = []
 
         def find(number: int) -> None:
-            for turn in range(8):
+            for turn in range(5):
                 seed = (number + turn) % lasting
                 if answered(recognizer.recognise(photos[seed], ["one"])) != f"lasting.{seed}":
                     failures.append(("lost", seed))
 
         def change(number: int) -> None:
-            for turn in range(6):
+            for turn in range(3):
                 seed = 100 + 10 * number + turn
                 jpeg, name = encode_jpeg(poster(seed)), f"passing.{seed}"
                 recognizer.add("one", name, jpeg)
