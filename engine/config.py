@@ -49,5 +49,5 @@ class EngineSettings:
     verifier: Literal["descriptor", "orb"] = "descriptor"
     min_keypoints: int = 20
     default_threshold: float | None = None
-    similar_threshold: float = 50.0
+    similar_threshold: float = 85.0
     calibration: Path | None = None

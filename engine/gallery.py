@@ -66,27 +66,27 @@ class SlotTable:
     dimension: int
     count: int = 0
     base: InitVar[Array | None] = None
-    base_vectors: Array | None = None
+    base_vectors: InitVar[Array | None] = None
 
-    def __post_init__(self, base: Array | None) -> None:
+    def __post_init__(self, base: Array | None, base_vectors: Array | None) -> None:
         if base is None:
             base = np.zeros((0, KEYPOINTS, 2), np.uint64)
-        if self.base_vectors is None:
-            self.base_vectors = np.zeros((0, self.dimension), np.int8)
+        if base_vectors is None:
+            base_vectors = np.zeros((0, self.dimension), np.int8)
         self.picture_ids, self.channels = np.zeros(0, np.int64), np.zeros(0, np.int32)
         self.keypoints, self.visible, self.alive = np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.uint8)
         self.arrays = (base, np.zeros((0, KEYPOINTS, 2), np.uint64))
-        self.grown_vectors = np.zeros((0, self.dimension), np.int8)
+        self.vector_arrays = (base_vectors, np.zeros((0, self.dimension), np.int8))
 
     def append(self, picture_id: int, channel: int, active: bool, keypoints: bytes, vector: bytes) -> int:
         slot, row = self.count, self.count - len(self.arrays[0])
         for name in ("picture_ids", "channels", "keypoints", "visible", "alive"):
             setattr(self, name, _room(getattr(self, name), slot))
         self.arrays = (self.arrays[0], _room(self.arrays[1], row))
-        self.grown_vectors = _room(self.grown_vectors, row)
+        self.vector_arrays = (self.vector_arrays[0], _room(self.vector_arrays[1], row))
         rows = from_bytes(keypoints)[:KEYPOINTS]
         self.arrays[1][row, : len(rows)] = rows
-        self.grown_vectors[row] = np.frombuffer(vector, np.int8)
+        self.vector_arrays[1][row] = np.frombuffer(vector, np.int8)
         self.picture_ids[slot], self.channels[slot], self.keypoints[slot] = picture_id, channel, len(rows)
         self.visible[slot], self.alive[slot] = active, 1
         self.count += 1
@@ -105,20 +105,19 @@ class SlotTable:
 
     def vectors(self, slots: Array) -> Array:
         """(N, G) int8."""
-        assert self.base_vectors is not None
-        border = len(self.base_vectors)
+        base, grown = self.vector_arrays
         result = np.empty((len(slots), self.dimension), np.int8)
-        old = slots < border
-        result[old] = self.base_vectors[slots[old]]
-        result[~old] = self.grown_vectors[slots[~old] - border]
+        old = slots < len(base)
+        result[old] = base[slots[old]]
+        result[~old] = grown[slots[~old] - len(base)]
         return result
 
     def rebase(self, base: Array, base_vectors: Array) -> None:
         """The first len(base) slots are read from `base` from now on, and their memory is given back."""
         moved = len(base) - len(self.arrays[0])
         grown = self.arrays[1][moved : self.count - len(self.arrays[0])].copy()
-        vectors = self.grown_vectors[moved : self.count - len(self.arrays[0])].copy()
-        self.arrays, self.base_vectors, self.grown_vectors = (base, grown), base_vectors, vectors
+        vectors = self.vector_arrays[1][moved : self.count - len(self.arrays[0])].copy()
+        self.arrays, self.vector_arrays = (base, grown), (base_vectors, vectors)
 
 
 def _room(array: Array, row: int) -> Array:
@@ -285,10 +284,10 @@ class Gallery:
             slots = np.sort(slots[own & (self.table.alive[slots] == 1)])
             table = self.table
             (base, grown), counts = table.arrays, table.keypoints
-            vectors = table.vectors(slots)
+        # Searches and additions go on: rows below the table's count never change.
         built = IndexSegment(
             votes.build_segment(votes.settings_for(len(slots)), slots, base, grown, counts),
-            global_index.build_index(slots, vectors),
+            global_index.build_index(slots, table.vectors(slots)),
         )
         with self.lock:
             gone, done = {id(s) for s in merged}, set(taken)

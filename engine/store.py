@@ -82,7 +82,7 @@ def _take(gallery: Gallery) -> _State:
             table.count,
             len(base),
             grown[:rows],
-            table.grown_vectors[:rows],
+            table.vector_arrays[1][:rows],
             {name: getattr(table, name)[: table.count].copy() for name in _COLUMNS},
             {number: (shard.segments, list(shard.tail)) for number, shard in gallery.shards.items()},
         )

@@ -96,8 +96,8 @@ class TestRank:
     def test_real_records(self, patch_model: PatchModel) -> None:
         """Likewise on keypoints of a drawn poster and of its photo."""
         picture = describe_picture(poster(4), patch_model)
-        rows = pack_features(picture, patch_model)
-        other = pack_features(describe_picture(poster(5), patch_model), patch_model)
+        rows = pack_features(picture, patch_model)[:150]
+        other = pack_features(describe_picture(poster(5), patch_model), patch_model)[:150]
         photo = describe_photo(photo_of(poster(4), seed=4).image, patch_model)
         seen = Made(photo.descriptors, rows, photo.keypoints)
         scores = scored(indexed(seen, patch_model.vocabulary), [rows, other])
