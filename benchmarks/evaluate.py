@@ -18,10 +18,12 @@ def figures(outcomes: Sequence[Outcome], calibration: Calibration, *, threshold:
     right = wrong = easy = hard = 0
     for outcome in outcomes:
         best = answer(outcome, calibration)
-        if best.identifier is None or best.match_ratio < threshold or best.identifier in outcome.allowed:
+        if best.identifier is None or best.match_ratio < threshold:
             continue
         if best.identifier in outcome.right:
             right += 1
+        elif best.identifier in outcome.allowed:
+            continue
         elif outcome.right:
             wrong += 1
         elif outcome.hard:

@@ -11,7 +11,7 @@ from benchmarks.sets import CHANNEL, EvaluationSet, side_of
 from engine.calibration import Calibration, answer_figures
 from engine.errors import PictureNotFound, TooFewFeatures
 from engine.recognizer import Recognizer
-from engine.rivals import NO_RIVAL, Duel
+from engine.rivals import NO_RIVAL, UNMET, Duel
 from engine.searching import Clock
 from engine.values import ColorImage
 from engine.verification import Looked, meet
@@ -105,15 +105,14 @@ def answer_rows(outcome: Outcome, calibration: Calibration) -> list[tuple[str, d
     `Recognizer.judge` pairs them."""
     logits = [calibration.pair_logit(figures) for _, figures in outcome.candidates]
     order = sorted(range(len(logits)), key=lambda i: -logits[i])
+    rivals = {i: next((j for j in order if j != i and j not in outcome.twins[i]), None) for i in order}
     rows = []
-    for i in order:
-        rival = next((j for j in order if j != i and j not in outcome.twins[i]), None)
-        met = NO_RIVAL
+    for i, rival in rivals.items():
+        met, runner_up = NO_RIVAL, None
         if rival is not None:
-            close = i == order[0] or rival == order[0]
-            stored = outcome.duels.get(f"{i},{rival}") if close else None
-            met = Duel(**stored) if stored else Duel(1.0, 0.0, 0.0, 0.0, 0.0)
-        runner_up = None if rival is None else logits[rival]
+            close = {i, rival} == {order[0], rivals[order[0]]}
+            met = Duel(**outcome.duels[f"{i},{rival}"]) if close else UNMET
+            runner_up = logits[rival]
         rows.append((outcome.candidates[i][0], answer_figures(logits[i], runner_up, met)))
     return rows
 

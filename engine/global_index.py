@@ -5,6 +5,7 @@ FAISS marks "nothing found" by the number -1; it does not leave this module.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,9 @@ def search(vectors: VectorIndex, queries: FloatArray, allowed: Array, *, depth: 
 def save_index(vectors: VectorIndex, path: Path) -> None:
     faiss.write_index(vectors.index, f"{path}-vectors.faiss")
     np.save(f"{path}-vector-slots.npy", vectors.slots)
+    for name in ("vectors.faiss", "vector-slots.npy"):
+        with Path(f"{path}-{name}").open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def load_index(path: Path) -> VectorIndex:

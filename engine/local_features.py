@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,10 +35,16 @@ class LocalFeatures:
 
 
 def describe_photo(
-    photo: ColorImage, model: PatchModel, detector: DetectorSettings = PHOTO_DETECTOR, *, orb: bool = False
+    photo: ColorImage,
+    model: PatchModel,
+    detector: DetectorSettings = PHOTO_DETECTOR,
+    *,
+    orb: bool = False,
+    pool: Executor | None = None,
 ) -> LocalFeatures:
-    """Up to 700 keypoints of the photo at 640 pixels; none for a featureless one."""
-    return _describe(photo, model, detector, orb=orb)
+    """Up to 700 keypoints of the photo at 640 pixels; none for a featureless one. With a pool, two threads
+    share the patches."""
+    return _describe(photo, model, detector, orb=orb, pool=pool)
 
 
 def describe_picture(
@@ -72,9 +79,20 @@ def pack_features(features: LocalFeatures, model: PatchModel) -> Array:
     return pack(features.keypoints, words, vocabulary.signatures(features.descriptors))
 
 
-def _describe(image: ColorImage, model: PatchModel, detector: DetectorSettings, *, orb: bool) -> LocalFeatures:
+def _describe(
+    image: ColorImage, model: PatchModel, detector: DetectorSettings, *, orb: bool, pool: Executor | None = None
+) -> LocalFeatures:
     gray = to_gray(resize_long_side(image, detector.long_side))
     keypoints = detect(gray, detector)
-    descriptors = model.describe(extract_patches(gray, keypoints))
+
+    def describe(rows: Array) -> FloatArray:
+        return model.describe(extract_patches(gray, keypoints.take(rows)))
+
+    if pool is None or len(keypoints) < 100:
+        descriptors = describe(np.arange(len(keypoints)))
+    else:
+        first, second = np.array_split(np.arange(len(keypoints)), 2)
+        other = pool.submit(describe, second)
+        descriptors = np.concatenate([describe(first), other.result()])
     bits = describe_orb(gray, keypoints) if orb else None
     return LocalFeatures(keypoints, descriptors, (gray.shape[1], gray.shape[0]), bits)

@@ -88,9 +88,7 @@ class Recognizer:
         cv2.setNumThreads(1)
         threadpoolctl.threadpool_limits(1)
         self.folder, self.settings, self._lock = folder, settings, lock
-        self.model = PatchModel(
-            RuntimeSettings(model=settings.model, threads=settings.threads, providers=settings.providers)
-        )
+        self.model = PatchModel(RuntimeSettings(model=settings.model, providers=settings.providers))
         self.calibration = load_calibration(settings.calibration)
         self.default_threshold = (
             self.calibration.threshold if settings.default_threshold is None else settings.default_threshold

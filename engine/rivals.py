@@ -42,6 +42,8 @@ class Duel:
 
 
 NO_RIVAL = Duel(0.0, 0.0, 0.0, 0.0, 0.0)
+UNMET = Duel(1.0, 0.0, 0.0, 0.0, 0.0)
+"""There is a rival, but the two were not compared."""
 
 
 def duel(

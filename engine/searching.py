@@ -23,7 +23,7 @@ from engine.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, PICTURE_DETECTOR, 
 from engine.local_features import LocalFeatures, describe_photo
 from engine.matching import prepare_photo
 from engine.orb_bits import BYTES
-from engine.rivals import Duel
+from engine.rivals import UNMET
 from engine.runtime import PatchModel
 from engine.values import Array, ColorImage, FloatArray
 from engine.verification import Candidate, Looked, look, meet, verify_all
@@ -74,12 +74,13 @@ class Searcher:
     ) -> None:
         self.catalogue, self.gallery, self.model = catalogue, gallery, model
         self.calibration, self.settings = calibration, settings
-        self._pool = ThreadPoolExecutor(max(2, settings.threads), thread_name_prefix="recognise")
+        self._threads = ThreadPoolExecutor(max(2, settings.threads), thread_name_prefix="recognise")
+        self._pool = self._threads if settings.threads > 1 else None
         self._pictures: OrderedDict[int, ColorImage] = OrderedDict()
         self._pictures_lock = threading.Lock()
 
     def close(self) -> None:
-        self._pool.shutdown()
+        self._threads.shutdown()
 
     def examine(self, photo: bytes, channels: Sequence[int], clock: Clock) -> tuple[PhotoSearch, list[Looked]]:
         """Decodes, describes, ranks and verifies; a closer look follows where the first finds nothing that
@@ -97,7 +98,7 @@ class Searcher:
             decoded, size = decode(photo, long_side=detector.long_side, limits=self.settings.limits)
             image = resize_long_side(decoded, detector.long_side)
         with clock.stage("describe"):
-            features = describe_photo(image, self.model, detector, orb=self.settings.verifier == "orb")
+            features = describe_photo(image, self.model, detector, orb=self.settings.verifier == "orb", pool=self._pool)
         if len(features.keypoints) < self.settings.min_keypoints:
             raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
         windows = detector is CLOSER_DETECTOR
@@ -142,10 +143,10 @@ class Searcher:
                 slots = np.flatnonzero(np.isin(table.channels[:count], list(channels)) & (table.visible[:count] == 1))
         with clock.stage("rank"):
             index = self.index_photo(features)
-            halves = np.array_split(slots, 2) if settings.threads > 1 and len(slots) > 100 else [slots]
+            halves = np.array_split(slots, 2) if self._pool is not None and len(slots) > 100 else [slots]
             base, grown = table.arrays
             work = [(index, base, grown, half, table.keypoints) for half in halves]
-            other = self._pool.submit(geometry.rank, *work[1]) if len(work) > 1 else None
+            other = self._pool.submit(geometry.rank, *work[1]) if self._pool is not None and len(work) > 1 else None
             scores = geometry.rank(*work[0])
             if other is not None:
                 scores = np.concatenate([scores, other.result()])
@@ -190,13 +191,13 @@ class Searcher:
     def verify(self, search: PhotoSearch, *, clock: Clock | None = None) -> list[Looked]:
         """The best candidates with their figures, most inliers first."""
         clock = clock or Clock()
-        pool = self._pool if self.settings.threads > 1 else None
         with clock.stage("verify"):
             side = prepare_photo(search.features, self.model.vocabulary)
-            found = verify_all(side, self.candidates(search, self.settings.verified), pool=pool)
+            found = verify_all(side, self.candidates(search, self.settings.verified), pool=self._pool)
         with clock.stage("look"):
             kept = [self._kept_picture(v.candidate.picture_id) for v in found[:LOOKED_AT]]
-            return [look(v, search.image, picture) for v, picture in zip(found, kept, strict=False)]
+            work = [(v, search.image, picture) for v, picture in zip(found, kept, strict=False)]
+            return [look(*w) for w in work] if self._pool is None else list(self._pool.map(lambda w: look(*w), work))
 
     def needs_second_look(self, found: Sequence[Looked]) -> bool:
         """Whether no candidate comes near to being an answer."""
@@ -207,16 +208,20 @@ class Searcher:
         do not compete, and the one added first stands before the others."""
         logits = [self.calibration.pair_logit(one.figures) for one in found]
         order = sorted(range(len(found)), key=lambda i: -logits[i])
+        rivals = {
+            i: next((j for j in order if j != i and not self.same_picture(found[i], found[j])), None) for i in order
+        }
+        # Only the first and its rival can answer; the others stand in the list by their margin.
+        close = [(i, j) for i, j in rivals.items() if j is not None and {i, j} == {order[0], rivals[order[0]]}]
+        meetings = [(found[i], found[j], photo) for i, j in close]
+        met = [meet(*m) for m in meetings] if self._pool is None else self._pool.map(lambda m: meet(*m), meetings)
+        duels = dict(zip(close, met, strict=True))
         ratios = {}
-        for i in order:
-            rival = next((j for j in order if j != i and not self.same_picture(found[i], found[j])), None)
+        for i, rival in rivals.items():
             if rival is None:
                 ratios[i] = self.calibration.match_ratio(logits[i], None)
             else:
-                # Only the first and its rival can answer; the others stand in the list by their margin.
-                close = i == order[0] or rival == order[0]
-                met = meet(found[i], found[rival], photo) if close else Duel(1.0, 0.0, 0.0, 0.0, 0.0)
-                ratios[i] = self.calibration.match_ratio(logits[i], logits[rival], met)
+                ratios[i] = self.calibration.match_ratio(logits[i], logits[rival], duels.get((i, rival), UNMET))
         ranked = sorted(order, key=lambda i: -ratios[i])
         if ranked:
             copies = [i for i in ranked if i == ranked[0] or self.same_picture(found[ranked[0]], found[i])]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.appearance import compare
 from engine.matching import Geometry, PhotoSide, match, quad_is_sane
 from engine.records import unpack
-from engine.rivals import Duel, duel
+from engine.rivals import UNMET, Duel, duel
 from engine.values import Array, ByteArray, ColorImage
 
 FEWEST_INLIERS = 6
@@ -117,5 +117,5 @@ def look(verified: Verified, photo: ColorImage, picture: ColorImage | None) -> L
 def meet(one: Looked, other: Looked, photo: ColorImage) -> Duel:
     """The duel of two candidates; only that there is a rival, where a picture was not kept."""
     if one.picture is None or other.picture is None:
-        return Duel(1.0, 0.0, 0.0, 0.0, 0.0)
+        return UNMET
     return duel(one.picture, one.H_kept_to_photo, other.picture, other.H_kept_to_photo, photo)
