@@ -162,7 +162,7 @@ class TestStopping:
         with serving(folder, log=log) as server:
             user = make_user(folder, "user")
             make_channel(folder, "crash", user)
-        for round_number in range(5):
+        for round_number in range(20):
             with serving(folder, log=log, engine_queue=64) as server:
                 with concurrent.futures.ThreadPoolExecutor(16) as pool:
                     calls = [pool.submit(one_client, server, user, round_number * 16 + n) for n in range(16)]

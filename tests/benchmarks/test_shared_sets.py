@@ -1,0 +1,32 @@
+"""Recognition on real photographs: floors under the figures of docs/measurements.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.evaluate import report
+from benchmarks.outcomes import collect
+from benchmarks.sets import fill, pictures_in, read_set
+from engine.recognizer import Recognizer
+
+EVALUATION = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "eval"
+FLOORS = {"covers": 0.96, "ukbench_sample": 0.9, "cereal_shelf": 0.95}
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+class TestRealPhotographs:
+    def test_floors(self, tmp_path: Path) -> None:
+        """Covers, shelves and objects are found among 1,189 pictures, with at most one wrong or false answer."""
+        sets = [read_set(EVALUATION / name) for name in FLOORS]
+        with Recognizer.open(tmp_path) as recognizer:
+            refused = fill(recognizer, sets, pictures_in(EVALUATION / "distractors" / "refs"))
+            outcomes = list(collect(recognizer, sets))
+            found = report(outcomes, recognizer.calibration, threshold=recognizer.default_threshold, gallery=0)
+        assert not refused
+        for name, floor in FLOORS.items():
+            assert found["sets"][name]["recall_at_1"] >= floor
+        everything = found["all"]
+        assert everything["wrong"] + everything["false_accepts_easy"] + everything["false_accepts_hard"] <= 1
