@@ -25,7 +25,7 @@ from engine import geometry, store, votes
 from engine.catalogue import Catalogue
 from engine.config import EngineSettings
 from engine.errors import ImageError
-from engine.gallery import Gallery, Shard, SlotTable
+from engine.gallery import SHARED, Gallery, Shard, SlotTable
 from engine.image import ImageLimits, decode
 from engine.keypoints import PHOTO_DETECTOR, resize_long_side
 from engine.local_features import LocalFeatures, describe_photo
@@ -43,18 +43,23 @@ def run_scale(
     *,
     sizes: Sequence[int] = (10_000, 100_000, 1_000_000),
     votes_only: Sequence[int] = (),
+    small_channels: int = 1000,
     photos: int = 40,
     work: Path | None = None,
     settings: EngineSettings | None = None,
 ) -> dict[str, Any]:
-    """pictures: folder of real ones (1,000 are plenty); work: where the indexes of the largest size find room."""
+    """pictures: folder of real ones (1,000 are plenty); small_channels: how many channels of 100 pictures are
+    searched together, 0 for none; work: where the indexes of the largest size find room."""
     settings = settings or EngineSettings()
     with tempfile.TemporaryDirectory(dir=work) as name:
         folder = Path(name)
         pool, vectors, queries = _material(pictures, folder, settings, photos)
         rows = [_measure(folder / str(n), n, pool, vectors, queries, settings) for n in sizes]
         alone = [_measure_votes(n, pool, queries, settings) for n in votes_only]
-    return {"pool_keypoints": len(pool), "photos": len(queries), "sizes": rows, "votes_only": alone}
+        result = {"pool_keypoints": len(pool), "photos": len(queries), "sizes": rows, "votes_only": alone}
+        if small_channels:
+            result["small_channels"] = _measure_channels(folder, small_channels, pool, vectors, queries, settings)
+    return result
 
 
 def _material(
@@ -127,6 +132,32 @@ def _measure(
     return row
 
 
+def _measure_channels(
+    folder: Path, number: int, pool: Array, vectors: Array, queries: list[LocalFeatures], settings: EngineSettings
+) -> dict[str, Any]:
+    """The same pictures as one channel, and as many channels of a hundred that are all searched."""
+    count = 100 * number
+    place = folder / "channels"
+    place.mkdir()
+    catalogue = Catalogue(place)
+    gallery = Gallery(catalogue, Recognizer.open(place, settings).model.vocabulary, settings)
+    gallery.table = _table(place, count, pool, vectors, np.random.default_rng(0))
+    result: dict[str, Any] = {"channels": number, "pictures": count}
+    for name, owners in (("one_channel", np.full(count, CHANNEL)), ("many_channels", np.arange(count) % number + 1)):
+        gallery.table.channels = owners.astype(np.int32)
+        home = CHANNEL if name == "one_channel" else SHARED
+        gallery.shards = {SHARED: Shard(), home: Shard(tail=list(range(count)))}
+        gallery.small.clear()
+        gallery.recount()
+        gallery.build(home)
+        searched = sorted({int(c) for c in owners})
+        times = [sum(_search(gallery, photo, settings, None, searched)[:2]) for photo in [*queries, *queries]]
+        result[f"{name}_p50_ms"] = round(float(np.median(times[len(queries) :])), 2)
+    gallery.close()
+    catalogue.close()
+    return result
+
+
 def _table(folder: Path, count: int, pool: Array, vectors: Array, rng: np.random.Generator) -> SlotTable:
     place = folder / "index"
     place.mkdir()
@@ -177,13 +208,17 @@ def _latency(gallery: Gallery, queries: list[LocalFeatures], threads: int, setti
 
 
 def _search(
-    gallery: Gallery, photo: LocalFeatures, settings: EngineSettings, pool: ThreadPoolExecutor | None
+    gallery: Gallery,
+    photo: LocalFeatures,
+    settings: EngineSettings,
+    pool: ThreadPoolExecutor | None,
+    channels: Sequence[int] = (CHANNEL,),
 ) -> tuple[float, float, int]:
     vocabulary, table = gallery.vocabulary, gallery.table
     started = time.perf_counter()
     signatures = vocabulary.signatures(photo.descriptors)
     shortlist = gallery.shortlist(
-        [CHANNEL],
+        channels,
         photo.descriptors,
         signatures,
         vocabulary.global_descriptor(photo.descriptors)[None],
