@@ -306,7 +306,6 @@ class Recognizer:
     def info(self) -> dict[str, Any]:
         """Counts, sizes and states, for people and for metrics."""
         self.gallery.refresh()
-        disk = sum(f.stat().st_size for f in self.folder.rglob("*") if f.is_file())
         segments = {n: [s.pictures for s in shard.segments] for n, shard in self.gallery.shards.items()}
         return {
             "channels": self.catalogue.counts(),
@@ -314,7 +313,7 @@ class Recognizer:
             "model": self.fingerprint,
             "default_threshold": self.default_threshold,
             "memory_bytes": self.gallery.memory(),
-            "disk_bytes": disk,
+            "disk_bytes": store.bytes_in(self.folder),
             "segments": segments,
             "tail": {n: len(shard.tail) for n, shard in self.gallery.shards.items()},
             "log_position": self.gallery.seq,

@@ -8,6 +8,7 @@ costs a rebuild from the catalogue, nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -224,6 +225,15 @@ def forget_if_mostly_removed(folder: Path) -> None:
         return  # nothing saved, or damaged: `load` says so
     if len(alive) > 1000 and alive.mean() < 0.5:
         forget(folder)
+
+
+def bytes_in(folder: Path) -> int:
+    """Of all files; one that a save replaces meanwhile may be missed."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def forget(folder: Path) -> None:
