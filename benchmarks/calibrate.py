@@ -28,7 +28,7 @@ def fit_logistic(names: Sequence[str], rows: Sequence[dict[str, float]], labels:
         raise ValueError("right and wrong candidates are both needed to fit; give more photos")
     values = np.array([[row[name] for name in names] for row in rows])
     target = np.where(labels, 1.0, -1.0)
-    mean, scale = values.mean(0), values.std(0) + 1e-3
+    mean, scale = values.mean(0), np.maximum(values.std(0), 1e-3)
     design = np.c_[(values - mean) / scale, np.ones(len(values))]
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -111,7 +111,8 @@ def answer_rows(outcome: Outcome, calibration: Calibration) -> list[tuple[str, d
         met, runner_up = NO_RIVAL, None
         if rival is not None:
             close = {i, rival} == {order[0], rivals[order[0]]}
-            met = Duel(**outcome.duels[f"{i},{rival}"]) if close else UNMET
+            figures = outcome.duels.get(f"{i},{rival}") if close else None
+            met = Duel(**figures) if figures else UNMET
             runner_up = logits[rival]
         rows.append((outcome.candidates[i][0], answer_figures(logits[i], runner_up, met)))
     return rows
