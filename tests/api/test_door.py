@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -37,10 +36,9 @@ class TestLane:
             door, release = lane(), threading.Event()
             running = [asyncio.create_task(door.run(lambda: release.wait(timeout=20))) for _ in range(2)]
             await asyncio.sleep(0.05)
-            started = time.perf_counter()
             with pytest.raises(Busy) as refused:
                 await door.run(lambda: None)
-            assert time.perf_counter() - started < 0.05
+            assert not any(task.done() for task in running)
             assert refused.value.retry_after_seconds == 3
             assert door.refused == 1
             release.set()
@@ -61,7 +59,7 @@ class TestLane:
             while not (hanging.done() and waiting.done()):
                 await asyncio.sleep(0.01)
                 ticks += 1
-            assert ticks > 10
+            assert ticks > 1
             for task in (hanging, waiting):
                 with pytest.raises(Busy, match="no answer within"):
                     await task
@@ -69,7 +67,7 @@ class TestLane:
             assert (door.inside, door.overdue) == (1, 2)
             assert not await door.close(timeout_seconds=0.05)
             release.set()
-            await asyncio.sleep(0.1)
+            assert await door.close(timeout_seconds=20)
             assert (door.inside, late) == (0, [])
 
         asyncio.run(use())

