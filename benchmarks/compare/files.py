@@ -1,0 +1,224 @@
+"""The rows that a comparison's run folder holds, and how they are read and written as CSV.
+
+Every file is UTF-8 with a header that names the fields of its row type. `rank` counts from 1; a photo for which
+a method found nothing has one Prediction with rank 0 and no reference. `score` is a similarity of any range:
+higher is surer. A `ms` that nobody measured is NaN, an empty cell in the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+PREDICTIONS, SHORTLIST, TIMINGS = "predictions.csv", "shortlist.csv", "timings.csv"
+GEOMETRY, GROWTH, STRESS = "geometry.jsonl", "growth.csv", "stress.csv"
+RUN, RESULTS, REPORT, PLOTS = "run.json", "results.json", "report.html", "plots"
+"""Names in a run folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One line of a method's final ranking. ref: path below the set's refs/, or //SET/path of another set's
+    picture, //distractors/path; accepted: whether the method gives it as its answer (rank 1 only); ms: the
+    whole photo's milliseconds, the same in each of its rows."""
+
+    method: str
+    set: str
+    query: str
+    rank: int
+    ref: str
+    score: float
+    accepted: bool
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of what the shortlist alone gave, before any ranking or verification."""
+
+    method: str
+    set: str
+    query: str
+    rank: int
+    ref: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds of one stage for one photo."""
+
+    method: str
+    set: str
+    query: str
+    stage: str
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A method with a gallery of so many pictures; ms: median per photo."""
+
+    method: str
+    gallery: int
+    queries: int
+    recall_at_1: float
+    recall_at_10: float
+    recall_at_100: float
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stressed:
+    """A method on pictures photographed by simulation with one factor at one strength. recall_at_1: right
+    picture first, accepted or not; accepted_right, wrong: shares of the photos that were answered so."""
+
+    method: str
+    factor: str
+    strength: float
+    photos: int
+    recall_at_1: float
+    accepted_right: float
+    wrong: float
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where a method saw its first answer. H_picture_to_photo: 3x3 in pixels of the original files; inliers:
+    (x, y, u, v) of a picture pixel and its photo pixel."""
+
+    method: str
+    set: str
+    query: str
+    ref: str
+    H_picture_to_photo: tuple[float, ...]
+    inliers: tuple[tuple[float, float, float, float], ...]
+
+
+Row = TypeVar("Row", Prediction, Listed, Timing, Grown, Stressed)
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Replaces the file at once, so that no reader sees half of it. Without rows the file is empty."""
+    draft = path.with_name(path.name + ".tmp")
+    with draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        _write(file, rows, header=True)
+    draft.replace(path)
+
+
+def append_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Adds to the file, with a header where it is new, and hands all to the system before it returns."""
+    with path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        _write(file, rows, header=file.tell() == 0)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """All rows, in the file's order; none of an empty file. Raises ValueError with file, line and reason where
+    the header is another or a cell cannot be read."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            return list(_rows(reader, kind))
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"{path}, line {max(reader.line_num, 1)}: {error}") from error
+
+
+def read_geometry(path: Path) -> list[Geometry]:
+    """Of geometry.jsonl. Raises ValueError with file, line and reason."""
+    found = []
+    with path.open(encoding="utf-8", errors="surrogateescape") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                found.append(_geometry(json.loads(line)))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"{path}, line {number}: {error!r} in a line of geometry") from error
+    return found
+
+
+def geometry_line(
+    method: str, set_name: str, query: str, ref: str, H_picture_to_photo: NDArray, inliers: NDArray
+) -> str:
+    """The line of geometry.jsonl, newline included. inliers: (N, 4) picture x, y and photo u, v; an even sample
+    of at most 60 is kept."""
+    step = max(1, -(-len(inliers) // 60))
+    content = {
+        "method": method, "set": set_name, "query": query, "ref": ref,
+        "H": [float(v) for v in H_picture_to_photo.reshape(9)],
+        "inliers": [[round(float(v), 1) for v in line] for line in inliers[::step]],
+    }  # fmt: skip
+    return json.dumps(content) + "\n"
+
+
+def _geometry(content: dict[str, Any]) -> Geometry:
+    H = tuple(float(v) for v in content["H"])
+    inliers = tuple((float(x), float(y), float(u), float(v)) for x, y, u, v in content["inliers"])
+    if len(H) != 9 or not all(map(math.isfinite, (*H, *(v for line in inliers for v in line)))):
+        raise ValueError("H must be nine finite numbers, inliers four each")
+    names = {name: content[name] for name in ("method", "set", "query", "ref")}
+    if not all(isinstance(value, str) for value in names.values()):
+        raise ValueError("method, set, query and ref must be strings")
+    return Geometry(H_picture_to_photo=H, inliers=inliers, **names)
+
+
+def _write(file: Any, rows: Iterable[Row], *, header: bool) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    for row in rows:
+        fields = [f.name for f in dataclasses.fields(row)]
+        if header:
+            writer.writerow(fields)
+            header = False
+        writer.writerow([_cell(getattr(row, name)) for name in fields])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(float(value))
+    return str(value)
+
+
+def _rows(reader: Iterator[list[str]], kind: type[Row]) -> Iterator[Row]:
+    fields = {f.name: str(f.type) for f in dataclasses.fields(kind)}
+    header = next(reader, None)
+    if header is None:
+        return
+    if sorted(header) != sorted(fields):
+        raise ValueError(f"the header is {','.join(header)}, not {','.join(fields)}")
+    for cells in reader:
+        if len(cells) != len(header):
+            raise ValueError(f"{len(cells)} cells where the header has {len(header)}")
+        yield kind(**{name: _value(name, fields[name], cell) for name, cell in zip(header, cells, strict=True)})
+
+
+def _value(name: str, type_name: str, cell: str) -> Any:
+    if type_name == "str":
+        return cell
+    if type_name == "bool":
+        if cell not in ("0", "1"):
+            raise ValueError(f"{name} is {cell!r}, not 0 or 1")
+        return cell == "1"
+    if type_name == "int":
+        if not (cell.isascii() and cell.isdecimal()):
+            raise ValueError(f"{name} is {cell!r}, not a whole number")
+        return int(cell)
+    if name == "ms" and not cell:
+        return math.nan
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {cell!r}, not a finite number")
+    return value
