@@ -21,6 +21,9 @@ def train(
         Path | None, typer.Option(exists=True, dir_okay=False, help="Training settings as TOML: docs/cli.md.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt, if it is there.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Another training's checkpoint.pt to begin with.")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Longest training time.")] = None,
     pairs: Annotated[int, typer.Option(min=1_000, help="Pairs of patches to learn from.")] = 400_000,
     processes: Annotated[
@@ -38,7 +41,7 @@ def train(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--config") from error
     workers = processes or len(os.sched_getaffinity(0))
-    plan = Plan(data=data, out=out, pairs=pairs, processes=workers, resume=resume)
+    plan = Plan(data=data, out=out, pairs=pairs, processes=workers, resume=resume, start=start)
     try:
         card = run(plan, settings, tell=notices.print)
     except ValueError as error:

@@ -30,13 +30,15 @@ VOCABULARY_PICTURES = 4_000
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """data: pictures, any depth of folders; pairs: of patches to learn from; processes: that make them."""
+    """data: pictures, any depth of folders; pairs: of patches to learn from; processes: that make them;
+    start: checkpoint of another training to begin with."""
 
     data: Path
     out: Path
     pairs: int
     processes: int
     resume: bool
+    start: Path | None = None
 
 
 def read_settings(file: Path | None, **chosen: Any) -> Any:
@@ -84,7 +86,7 @@ def run(plan: Plan, settings: Any, *, tell: Callable[[str], None]) -> dict[str, 
 
     resume = plan.resume and (plan.out / "checkpoint.pt").exists()
     tell("training goes on" if resume else "training")
-    train(pairs, plan.out, settings, resume=resume)
+    train(pairs, plan.out, settings, resume=resume, start=plan.start)
 
     tell("exporting: network, words, global descriptor")
     sample = kinds["train"][:: max(1, len(kinds["train"]) // VOCABULARY_PICTURES)]

@@ -24,7 +24,8 @@ class TrainingSettings:
     """widths: channels of the three resolutions; steps and minutes: training ends with whichever comes
     first, and the learning rate falls to zero towards it; runs x run_length: a batch is made of runs of
     neighbouring pairs, so that patches of one picture are negatives of each other; sign_weight: share of
-    the loss on softened signs, 0 switches it off; bfloat16: convolutions in bfloat16, channels last, which
+    the loss on softened signs, 0 switches it off; second_order_weight: of the second-order term beside each
+    triplet loss, likewise; bfloat16: convolutions in bfloat16, channels last, which
     halves the time of a step and more where the processor has the instructions."""
 
     widths: tuple[int, int, int] = (16, 32, 64)
@@ -37,6 +38,7 @@ class TrainingSettings:
     weight_decay: float = 1e-4
     margin: float = 1.0
     sign_weight: float = 0.5
+    second_order_weight: float = 1.0
     bfloat16: bool = True
     seed: int = 0
     validate_every: int = 250
@@ -61,6 +63,25 @@ def hardest_triplets(a: Tensor, b: Tensor, margin: float) -> Tensor:
     masked = distance + 10.0 * twins
     hardest = torch.minimum(masked.min(0).values, masked.min(1).values)
     return (margin + positive - hardest).clamp_min(0).mean()
+
+
+def second_order(a: Tensor, b: Tensor, *, neighbours: int = 8) -> Tensor:
+    """Mean over N pairs of unit vectors (N, D) of how far their distances to their nearest `neighbours` in the
+    batch, on either side, differ between the sides (SOSNet, Tian et al. 2019, section 3.2)."""
+    count = min(neighbours, len(a) - 1)
+    of_a, of_b = (torch.sqrt((2 - 2 * x @ x.T).clamp_min(1e-6)) for x in (a, b))
+    with torch.no_grad():
+        near = torch.cat([d.topk(count + 1, largest=False).indices[:, 1:] for d in (of_a, of_b)], 1)
+    squares = (of_a.gather(1, near) - of_b.gather(1, near)) ** 2
+    return torch.sqrt(squares.sum(1) + 1e-8).mean()
+
+
+def descriptor_loss(a: Tensor, b: Tensor, settings: TrainingSettings) -> Tensor:
+    """Triplets and the second-order term."""
+    loss = hardest_triplets(a, b, settings.margin)
+    if settings.second_order_weight:
+        loss = loss + settings.second_order_weight * second_order(a, b)
+    return loss
 
 
 def soft_signs(descriptors: Tensor) -> Tensor:
@@ -98,8 +119,14 @@ def validate(network: PatchNetwork, a: Tensor, b: Tensor) -> dict[str, float]:
     return dict(zip(names, np.mean(rows, 0).tolist(), strict=True))
 
 
-def train(pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = False) -> PatchNetwork:
-    """Trains on `pairs`, writing out/checkpoint.pt and out/log.csv; returns the network."""
+def train(
+    pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = False, start: Path | None = None
+) -> PatchNetwork:
+    """Trains on `pairs`, writing out/checkpoint.pt and out/log.csv; returns the network.
+
+    resume: goes on where out/checkpoint.pt stopped; start: another training's checkpoint, whose weights this
+    one begins with, at step 0 of its own schedule. Raises ValueError where its network has another shape.
+    """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -108,6 +135,8 @@ def train(pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = 
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stubs
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     step, spent = 0, 0.0
+    if start is not None and not resume:
+        _begin_with(network, start)
     if resume:
         state: dict[str, Any] = torch.load(out / "checkpoint.pt", weights_only=True)
         network.load_state_dict(state["weights"])
@@ -155,14 +184,22 @@ def train(pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = 
         with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
             described = network(both)
         da, db = described.float().chunk(2)
-        loss = hardest_triplets(da, db, settings.margin)
+        loss = descriptor_loss(da, db, settings)
         if settings.sign_weight:
-            signs = hardest_triplets(soft_signs(da), soft_signs(db), settings.margin)
+            signs = descriptor_loss(soft_signs(da), soft_signs(db), settings)
             loss = (1 - settings.sign_weight) * loss + settings.sign_weight * signs
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         step += 1
+
+
+def _begin_with(network: PatchNetwork, start: Path) -> None:
+    state: dict[str, Any] = torch.load(start, weights_only=True)
+    try:
+        network.load_state_dict(state["weights"])
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(f"{start} holds no network of widths {network.widths}: {error}") from error
 
 
 def _log(path: Path, row: dict[str, float]) -> None:

@@ -22,7 +22,14 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'obverse[
 
 from training.export import PARITY, export, export_network, load_checkpoint  # noqa: E402  # both need torch
 from training.network import PatchNetwork  # noqa: E402
-from training.train import TrainingSettings, hardest_triplets, soft_signs, train, validate  # noqa: E402
+from training.train import (  # noqa: E402
+    TrainingSettings,
+    hardest_triplets,
+    second_order,
+    soft_signs,
+    train,
+    validate,
+)
 
 
 def drawn(seed: int, *, width: int = 240, height: int = 320) -> np.ndarray:
@@ -228,6 +235,18 @@ class TestLoss:
         points = torch.eye(8)[[0, 0, 1, 2, 3]]
         assert hardest_triplets(points, points, 1.0) < 0.01
 
+    def test_second_order(self) -> None:
+        """Nothing where both sides have the same distances, turned or not; by hand for two pairs."""
+        generator = torch.Generator().manual_seed(0)
+        points = torch.nn.functional.normalize(torch.randn(50, 64, generator=generator), dim=1)
+        turn = torch.linalg.qr(torch.randn(64, 64, generator=generator))[0]
+        assert second_order(points, points @ turn) < 1e-3
+        noisy = torch.nn.functional.normalize(points + 0.1 * torch.randn(50, 64, generator=generator), dim=1)
+        assert second_order(points, noisy) > 0.05
+        # The two points of one side are sqrt(2) apart, those of the other 2; the neighbour counts on both sides.
+        a, b = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+        assert second_order(a, b).item() == pytest.approx(2**0.5 * (2 - 2**0.5), rel=1e-3)
+
     def test_soft_signs(self) -> None:
         """Softened signs are unit vectors near the signs."""
         points = torch.nn.functional.normalize(torch.randn(50, 64, generator=torch.Generator().manual_seed(0)), dim=1)
@@ -306,6 +325,17 @@ class TestTrain:
         assert [row["step"] for row in log] == [180, 240]
         assert log[0]["right_float"] == pytest.approx(log_of(trained)[-1]["right_float"], abs=0.02)
         assert log[-1]["right_float"] > log[0]["right_float"] - 0.05
+
+    def test_start(self, trained: Path, shards: Path, tmp_path: Path) -> None:
+        """A training may begin with another's weights, at step 0 of its own schedule; other shapes are refused."""
+        settings = TrainingSettings(**{**vars(SETTINGS), "steps": 1})
+        train(shards, tmp_path, settings, start=trained / "checkpoint.pt")
+        first = log_of(tmp_path)[0]
+        assert first["step"] == 0
+        assert first["right_float"] == pytest.approx(log_of(trained)[-1]["right_float"], abs=0.02)
+        wider = TrainingSettings(**{**vars(SETTINGS), "widths": (8, 16, 64)})
+        with pytest.raises(ValueError, match="holds no network of widths"):
+            train(shards, tmp_path / "wider", wider, start=trained / "checkpoint.pt")
 
     def test_exported_folder_works(self, trained: Path, pictures: Path, tmp_path: Path) -> None:
         """What is exported is a model of the engine: parity is kept, pictures are added and recognised."""
