@@ -12,11 +12,13 @@ import dataclasses
 import json
 import math
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 PREDICTIONS, SHORTLIST, TIMINGS = "predictions.csv", "shortlist.csv", "timings.csv"
@@ -147,7 +149,12 @@ def read_geometry(path: Path) -> list[Geometry]:
 
 
 def geometry_line(
-    method: str, set_name: str, query: str, ref: str, H_picture_to_photo: NDArray, inliers: NDArray
+    method: str,
+    set_name: str,
+    query: str,
+    ref: str,
+    H_picture_to_photo: NDArray[np.float64],
+    inliers: NDArray[np.float64],
 ) -> str:
     """The line of geometry.jsonl, newline included. inliers: (N, 4) picture x, y and photo u, v; an even sample
     of at most 60 is kept."""
@@ -173,12 +180,15 @@ def _geometry(content: dict[str, Any]) -> Geometry:
 
 def _write(file: Any, rows: Iterable[Row], *, header: bool) -> None:
     writer = csv.writer(file, lineterminator="\n")
+    quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in rows:
         fields = [f.name for f in dataclasses.fields(row)]
         if header:
             writer.writerow(fields)
             header = False
-        writer.writerow([_cell(getattr(row, name)) for name in fields])
+        cells = [_cell(getattr(row, name)) for name in fields]
+        # The csv module leaves a carriage return bare, and then reads it as the line's end.
+        (quoting if any("\r" in cell for cell in cells) else writer).writerow(cells)
 
 
 def _cell(value: object) -> str:
@@ -204,7 +214,7 @@ def _rows(reader: Iterator[list[str]], kind: type[Row]) -> Iterator[Row]:
 
 def _value(name: str, type_name: str, cell: str) -> Any:
     if type_name == "str":
-        return cell
+        return sys.intern(cell)  # a million rows name the same few thousand files
     if type_name == "bool":
         if cell not in ("0", "1"):
             raise ValueError(f"{name} is {cell!r}, not 0 or 1")

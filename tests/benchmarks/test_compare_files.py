@@ -33,6 +33,7 @@ class TestRows:
         [
             ROW,
             Prediction("m", "s", "q.jpg", 0, "", 0.0, False, 1.0),
+            Listed("m", "s", "carriage\rreturn.jpg", 3, "r.jpg", 1.0),
             Listed("m", "s", "q.jpg", 3, "r.jpg", -1e-9),
             Timing("m", "s", "q.jpg", "rank", 0.25),
             Grown("m", 10_000, 20, 0.5, 0.75, 1.0, 33.0),
