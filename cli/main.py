@@ -37,6 +37,7 @@ COMMANDS = {
     "calibrate": "cli.research:calibrate",
     "bench": "cli.research:bench_app",
     "train": "cli.learn:train",
+    "export-backbone": "cli.backbones:export_backbone",
 }
 """Name to MODULE:FUNCTION, or to MODULE:APP for a group; help lists them in this order."""
 

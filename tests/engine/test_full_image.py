@@ -14,7 +14,7 @@ from drawn import poster
 
 from engine.errors import ModelError
 from engine.full_image import FullImageModel, FullImageSettings, best_view
-from engine.full_image_card import read_full_image_card
+from engine.full_image_card import RULES, read_full_image_card
 from engine.photo_views import MOST_WINDOWS, parse_views
 
 onnx = pytest.importorskip("onnx", reason="onnx makes the networks of these tests: pip install 'obverse[train]'")
@@ -461,3 +461,17 @@ class TestNetwork:
         """Outputs of 16 bits are taken; descriptors are float32 all the same."""
         model = model_of(tmp_path, ("Cast", {"to": TensorProto.FLOAT16}), ("Flatten", {}), gives=TensorProto.FLOAT16)
         assert model.describe_picture(poster(1)).dtype == np.float32
+
+
+class TestDocumentation:
+    """docs/backbones.md tells of what there is."""
+
+    TEXT = (Path(__file__).resolve().parents[2] / "docs" / "backbones.md").read_text("utf-8")
+
+    def test_every_field(self) -> None:
+        table = self.TEXT.split("## The card", 1)[1].split("```", 1)[0]
+        assert [field for field in RULES if f"`{field}`" not in table] == []
+
+    def test_the_example_is_a_card(self, tmp_path: Path) -> None:
+        (tmp_path / "card.json").write_text(self.TEXT.split("```json", 1)[1].split("```", 1)[0])
+        assert len(parse_views(read_full_image_card(tmp_path / "card.json").views)) == 5

@@ -1,0 +1,310 @@
+"""Networks of PyTorch as full-image models: any module, and torchvision's backbones with random weights."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from engine.errors import ModelError
+from engine.full_image import FullImageModel, FullImageSettings, best_view, to_input
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
+pytest.importorskip("onnx", reason="onnx is not installed: pip install 'obverse[train]'")
+
+from torch import nn  # noqa: E402  # needs torch
+
+from training import backbones  # noqa: E402
+from training.backbones import Reading, export_backbone, export_module, take_classifier_off  # noqa: E402
+from training.export import PARITY  # noqa: E402
+
+SMALL = Reading(size=(40, 32))
+NAME = "squeezenet1_1"
+"""Of torchvision's networks one of the quickest to export."""
+needs_torchvision = pytest.mark.skipif(
+    importlib.util.find_spec("torchvision") is None,
+    reason="torchvision is not installed: pip install 'obverse[train]'",
+)
+
+
+class Small(nn.Module):
+    """Two convolutions; a map (N, 16, h, w), a vector (N, 16) or tokens (N, T, 16)."""
+
+    def __init__(self, *, ends: str = "map") -> None:
+        super().__init__()
+        self.ends = ends
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU()
+        )
+
+    def forward(self, images: Any) -> Any:
+        x = self.features(images)
+        if self.ends == "map":
+            return x
+        return x.mean((2, 3)) if self.ends == "vector" else x.flatten(2).transpose(1, 2)
+
+
+def small(**options: Any) -> Small:
+    torch.manual_seed(5)
+    return Small(**options)
+
+
+def pictures(count: int = 4) -> list[np.ndarray]:
+    """Blocks of colour, different in each."""
+    rng = np.random.default_rng(2)
+    return [np.kron(rng.integers(0, 256, (6, 5, 3), np.uint8), np.ones((20, 20, 1), np.uint8)) for _ in range(count)]
+
+
+def obverse(*arguments: object) -> Any:
+    return CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "160", "NO_COLOR": "1"})
+
+
+class TestExportModule:
+    @pytest.mark.parametrize(("ends", "pooling"), [("map", "mean"), ("vector", "none"), ("tokens", "mean")])
+    def test_the_same_descriptors(self, tmp_path: Path, ends: str, pooling: str) -> None:
+        """The engine's descriptors are those that PyTorch gives for the same pixels, pooled and of unit length."""
+        module = small(ends=ends)
+        card = export_module(module, tmp_path, name="small", reading=SMALL, about={"licence": "none"})
+        assert card["pooling"] == pooling
+        assert card["dimension"] == 16
+        assert card["about"]["licence"] == "none"
+        assert card["about"]["parity_to_pytorch"] <= PARITY <= 1e-4
+        assert card["about"]["parameters"] == sum(p.numel() for p in module.parameters())
+        model = FullImageModel(tmp_path)
+        pixels = np.stack([to_input(picture, model.card) for picture in pictures()])
+        assert pixels.shape == (4, 3, 40, 32)
+        with torch.no_grad():
+            expected = module.features(torch.from_numpy(pixels)).mean((2, 3))
+        expected = nn.functional.normalize(expected, dim=1).numpy()
+        found = np.concatenate([model.describe_picture(picture) for picture in pictures()])
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+        assert (best_view(model.describe(pictures()[2]), found).argmax()) == 2
+
+    def test_card_file(self, tmp_path: Path) -> None:
+        """The file holds what is given back, beside the network and nothing else; a second export replaces it."""
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            card = export_module(Small(), tmp_path, name="small", reading=SMALL, opset=15)
+            assert json.loads((tmp_path / "card.json").read_text()) == card
+            assert sorted(p.name for p in tmp_path.iterdir()) == ["card.json", "small.onnx"]
+        assert card["about"]["opset"] == 15
+
+    def test_views_of_an_exported_model(self, tmp_path: Path) -> None:
+        """Any number of images goes into one inference."""
+        export_module(small(), tmp_path, name="small", reading=SMALL)
+        views = ("whole", "grid 2x2 0.6", "rotate 90/180/270")
+        model = FullImageModel(tmp_path, FullImageSettings(views=views))
+        assert model.describe(pictures()[0]).shape == (8, 16)
+
+    def test_what_is_chosen(self, tmp_path: Path) -> None:
+        """Size, normalisation, resize and pooling come into the card."""
+        chosen = Reading(size=(24, 30), mean=(0, 0, 0), std=(1, 1, 1), resize="crop", crop_share=0.8, pooling="gem")
+        card = export_module(small(), tmp_path, name="small", reading=chosen)
+        fields = ("size", "mean", "std", "resize", "crop_share", "pooling")
+        assert {key: card[key] for key in fields} == {
+            "size": [24, 30],
+            "mean": [0, 0, 0],
+            "std": [1, 1, 1],
+            "resize": "crop",
+            "crop_share": 0.8,
+            "pooling": "gem",
+        }
+        assert FullImageModel(tmp_path).card.gem_power == 3
+
+    def test_another_model_is_not_replaced(self, tmp_path: Path) -> None:
+        """A folder with the card of another network, such as the shipped one, is left as it is."""
+        (tmp_path / "card.json").write_text('{"network": "patch.onnx"}')
+        with pytest.raises(ValueError, match="belongs to another model"):
+            export_module(small(), tmp_path, name="small", reading=SMALL)
+        assert (tmp_path / "card.json").read_text() == '{"network": "patch.onnx"}'
+        assert [p.name for p in tmp_path.iterdir()] == ["card.json"]
+
+    def test_what_cannot_be_exported(self, tmp_path: Path) -> None:
+        """Refused before anything is written: images too small, values that are no numbers, wrong fields, names."""
+
+        class Nothing(nn.Module):
+            def forward(self, images: Any) -> Any:
+                return images.flatten(1) * float("nan")
+
+        class Scalar(nn.Module):
+            def forward(self, images: Any) -> Any:
+                return images.mean()
+
+        out = tmp_path / "out"
+        for module, reading, name, reason in (
+            (small(), Reading(size=(4, 4)), "small", "does not read images of 4 x 4 pixels"),
+            (Nothing(), SMALL, "nothing", "no numbers"),
+            (Scalar(), SMALL, "scalar", "no tensor of two to four axes"),
+            (small(), Reading(size=(32, 32), resize="pad"), "small", "resize must be one of"),
+            (small(), Reading(size=(32, 32), pooling="none"), "small", "pooling 'none' needs 2 axes"),
+            (small(), SMALL, "a/small", "no file name"),
+        ):
+            with pytest.raises(ValueError, match=reason):
+                export_module(module, out, name=name, reading=reading)
+        assert not out.exists() or list(out.iterdir()) == []
+
+    def test_a_difference_is_found(self, tmp_path: Path) -> None:
+        """A network that the tracer freezes to its example's numbers differs on other images, and is not written."""
+
+        class Frozen(nn.Module):
+            def forward(self, images: Any) -> Any:
+                return images.flatten(1) + torch.tensor(images.detach().numpy().copy()).flatten(1).mean()
+
+        with pytest.raises(ValueError, match="differs from PyTorch"):
+            export_module(Frozen(), tmp_path, name="frozen", reading=SMALL)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestClassifier:
+    def test_only_the_last_layer(self) -> None:
+        """What makes the features stays; the layer that gives the classes goes."""
+        module = nn.Module()
+        module.classifier = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 1000))
+        assert take_classifier_off(module) == "classifier.2"
+        assert module.classifier(torch.ones(1, 8)).shape == (1, 6)
+        module = nn.Module()
+        module.fc = nn.Linear(8, 3)
+        assert take_classifier_off(module) == "fc"
+        assert module.fc(torch.ones(1, 8)).shape == (1, 8)
+
+    def test_none(self) -> None:
+        with pytest.raises(ValueError, match="Small has no classifier"):
+            take_classifier_off(Small())
+
+
+@needs_torchvision
+class TestTorchvision:
+    def test_random_weights(self, tmp_path: Path) -> None:
+        """With a fixed seed: two exports describe alike, and torch's own random numbers go on as if nothing was."""
+        torch.manual_seed(9)
+        expected = torch.rand(3)
+        torch.manual_seed(9)
+        cards = [export_backbone(NAME, tmp_path / n, weights="none", size=64) for n in "ab"]
+        assert torch.equal(torch.rand(3), expected)
+        assert cards[0]["size"] == [64, 64]
+        assert cards[0]["dimension"] == 512
+        assert cards[0]["about"]["parity_to_pytorch"] <= PARITY
+        one, other = (FullImageModel(tmp_path / n).describe_picture(pictures()[0]) for n in "ab")
+        assert (one == other).all()
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("name", "dimension"),
+        [
+            ("resnet18", 512),
+            ("mobilenet_v3_small", 1024),
+            ("regnet_y_400mf", 440),
+            ("efficientnet_b0", 1280),
+            ("shufflenet_v2_x0_5", 1024),
+            ("densenet121", 1024),
+            ("convnext_tiny", 768),
+            ("swin_t", 768),
+        ],
+    )
+    def test_families(self, tmp_path: Path, name: str, dimension: int) -> None:
+        """However a network's classifier is built in, the features before it are what is exported."""
+        card = export_backbone(name, tmp_path, weights="none", size=64)
+        assert card["dimension"] == dimension
+        assert card["about"]["parity_to_pytorch"] <= PARITY
+
+    def test_weights_of_a_file(self, tmp_path: Path) -> None:
+        """Of any number of classes, by themselves or in a checkpoint; what is loaded is what describes."""
+        models = backbones.torchvision_models()
+        torch.manual_seed(3)
+        module = models.get_model(NAME, weights=None, num_classes=7).eval()
+        torch.save(module.state_dict(), tmp_path / "plain.pth")
+        torch.save({"state_dict": module.state_dict(), "epoch": 3}, tmp_path / "checkpoint.pth")
+        take_classifier_off(module)
+        for file in ("plain.pth", "checkpoint.pth"):
+            out = tmp_path / file[:5]
+            card = export_backbone(NAME, out, weights=str(tmp_path / file), size=64)
+            assert card["about"]["weights"] == file
+            model = FullImageModel(out)
+            with torch.no_grad():
+                expected = module(torch.from_numpy(to_input(pictures()[0], model.card)[None]))
+            found = model.describe_picture(pictures()[0])
+            np.testing.assert_allclose(found, nn.functional.normalize(expected, dim=1).numpy(), atol=1e-4)
+
+    def test_weights_that_do_not_fit(self, tmp_path: Path) -> None:
+        models = backbones.torchvision_models()
+        other = models.get_model("shufflenet_v2_x0_5", weights=None).state_dict()
+        torch.save(other, tmp_path / "other.pth")
+        torch.save([1, 2], tmp_path / "list.pth")
+        torch.save({"model": {}}, tmp_path / "empty.pth")
+        (tmp_path / "text.pth").write_text("text")
+        for file, reason in (
+            ("other.pth", "does not fit: .*Missing key"),
+            ("list.pth", "holds no state dictionary"),
+            ("empty.pth", "holds no state dictionary"),
+            ("text.pth", "cannot be read as weights"),
+            ("missing.pth", "no file of weights"),
+        ):
+            with pytest.raises(ValueError, match=reason):
+                export_backbone(NAME, tmp_path / "out", weights=str(tmp_path / file), size=64)
+        assert not (tmp_path / "out").exists()
+
+    def test_unknown_name(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="nearest are resnet50"):
+            export_backbone("resnet5", tmp_path, weights="none")
+
+    def test_command(self, tmp_path: Path) -> None:
+        """`obverse export-backbone` writes a model that opens, and tells what it is."""
+        out = tmp_path / "model"
+        done = obverse(
+            "export-backbone",
+            NAME,
+            "--out",
+            out,
+            "--weights",
+            "none",
+            "--size",
+            64,
+            "--opset",
+            16,
+            "--resize",
+            "stretch",
+        )
+        assert done.exit_code == 0, done.output
+        assert "512 numbers an image, differs from PyTorch by" in done.stdout
+        model = FullImageModel(out)
+        assert (model.dimension, model.card.resize, model.card.about["opset"]) == (512, "stretch", 16)
+        found = model.describe(pictures()[1])
+        assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
+
+    def test_command_refuses(self, tmp_path: Path) -> None:
+        """One line on stderr and status 1, or 2 for an option outside its rule."""
+        for arguments, status, reason in (
+            (("resnet5", "--weights", "none"), 1, "no classification backbone 'resnet5'"),
+            ((NAME, "--weights", tmp_path / "none.pth"), 1, "no file of weights"),
+            ((NAME, "--weights", "none", "--size", 8), 2, "--size"),
+            ((NAME, "--weights", "none", "--resize", "pad"), 2, "--resize"),
+        ):
+            done = obverse("export-backbone", *arguments, "--out", tmp_path / "out")
+            assert done.exit_code == status
+            assert reason in done.stderr
+        assert not (tmp_path / "out").exists()
+
+
+def test_without_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command says what to install."""
+    for name in [*(n for n in sys.modules if n.split(".")[0] == "torchvision"), "torchvision", "torchvision.models"]:
+        monkeypatch.setitem(sys.modules, name, None)  # what Python takes for "cannot be found"
+    done = obverse("export-backbone", NAME, "--out", tmp_path)
+    assert done.exit_code == 1
+    assert "is missing: pip install 'obverse[train]'" in done.stderr
+
+
+def test_a_backbone_is_no_patch_model(tmp_path: Path) -> None:
+    """The engine's own `model` setting refuses a full-image model, naming what its card lacks."""
+    from engine.runtime import PatchModel, RuntimeSettings
+
+    export_module(small(), tmp_path, name="small", reading=SMALL)
+    with pytest.raises(ModelError, match="lacks vocabulary"):
+        PatchModel(RuntimeSettings(model=tmp_path))
