@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'obverse[
 from torch import nn  # noqa: E402  # needs torch
 
 from training import backbones  # noqa: E402
-from training.backbones import Reading, export_backbone, export_module, take_classifier_off  # noqa: E402
+from training.backbones import export_backbone, take_classifier_off  # noqa: E402
 from training.export import PARITY  # noqa: E402
+from training.export_module import Reading, export_module  # noqa: E402
 
 SMALL = Reading(size=(40, 32))
 NAME = "squeezenet1_1"
@@ -231,6 +233,33 @@ class TestTorchvision:
                 expected = module(torch.from_numpy(to_input(pictures()[0], model.card)[None]))
             found = model.describe_picture(pictures()[0])
             np.testing.assert_allclose(found, nn.functional.normalize(expected, dim=1).numpy(), atol=1e-4)
+
+    def test_default_weights(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """torchvision's weights come from its cache where they are, with their own size and normalisation; the file
+        is put there by this test."""
+        models = backbones.torchvision_models()
+        chosen = models.get_model_weights(NAME).DEFAULT
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+        cached = tmp_path / "hub" / "checkpoints" / chosen.url.rsplit("/", 1)[1]
+        cached.parent.mkdir(parents=True)
+        torch.manual_seed(4)
+        torch.save(models.get_model(NAME, weights=None).state_dict(), cached)
+        card = export_backbone(NAME, tmp_path / "out", resize="crop")
+        assert card["about"] | {"weights": str(chosen), "origin": chosen.url} == card["about"]
+        assert card["size"] == [224, 224]
+        assert card["crop_share"] == 224 / 256
+        assert card["mean"] == [0.485, 0.456, 0.406]
+
+    def test_no_connection(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where weights cannot be downloaded, here for a proxy that is not there, the error says what to do."""
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(urllib.request, "_opener", None)  # an earlier one would know of no proxy
+        with pytest.raises(ValueError, match="give the file with --weights"):
+            export_backbone(NAME, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
 
     def test_weights_that_do_not_fit(self, tmp_path: Path) -> None:
         models = backbones.torchvision_models()
