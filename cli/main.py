@@ -35,6 +35,7 @@ COMMANDS = {
     "recall": "cli.research:recall",
     "evaluate": "cli.research:evaluate",
     "calibrate": "cli.research:calibrate",
+    "compare": "cli.compare:compare",
     "bench": "cli.research:bench_app",
     "train": "cli.learn:train",
     "export-backbone": "cli.backbones:export_backbone",

@@ -1,0 +1,179 @@
+"""`obverse compare`: retrieval methods side by side on one's own pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from cli.options import notices, refuse
+
+if TYPE_CHECKING:
+    from benchmarks.compare.pictures import Material
+    from benchmarks.compare.runner import RunSettings, Tell
+    from engine.methods import Method
+
+ALL = "all"
+
+
+def compare(
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run; made, or gone on with.")],
+    sets: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[SET]...", exists=True, file_okay=False, help="Folders with refs/, queries/, truth.csv."
+        ),
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Plain folder of pictures, with --photos.")
+    ] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Plain folder of photos named after the pictures."),
+    ] = None,
+    distractors: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, file_okay=False, help="Folder of further pictures; may be repeated."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most pictures to take of each distractors folder.")] = None,
+    methods: Annotated[
+        str, typer.Option(help="Names separated by commas; onnx:PATH for an image network (default: all).")
+    ] = "",
+    ceiling_queries: Annotated[
+        str, typer.Option(help="Photos that the exhaustive methods are run on: a number, or all.")
+    ] = "60",
+    grid: Annotated[bool, typer.Option("--grid", help="Also all verifiers behind one shortlist.")] = False,
+    grid_shortlist: Annotated[str, typer.Option(help="The shortlist of --grid.")] = "global",
+    growth: Annotated[
+        int | None, typer.Option(min=1, help="Recall and time against gallery size, up to so many descriptors.")
+    ] = None,
+    matcher: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Learned matcher as ONNX (docs/methods.md).")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each method.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the ceilings' sample and of made-up pictures.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop a run of other arguments.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
+) -> None:
+    """Compare retrieval methods on pictures and photos: tables, curves and the failures to look at."""
+    from benchmarks.compare.runner import RunSettings, run
+
+    if (pictures is None) != (photos is None):
+        raise typer.BadParameter("--pictures and --photos go together")
+    if not sets and pictures is None:
+        raise typer.BadParameter("give folders of sets, or --pictures and --photos")
+    settings = RunSettings(
+        threads=threads, seed=seed, ceiling_queries=_ceiling(ceiling_queries), limit=limit, matcher=matcher
+    )
+    command = shlex.join(["obverse", *sys.argv[1:]])
+    with _told_errors():
+        chosen = _methods(methods, grid=grid_shortlist if grid else None, matcher=matcher)
+        material = _material(out, sets or [], pictures, photos, distractors or [], limit)
+        _predict(out, material, chosen, settings, ask=not yes)
+        with _bars() as tell:
+            run(out, material, chosen, settings, command=command, tell=tell, overwrite=overwrite)
+        if growth is not None:
+            from benchmarks.compare.growth import measure_growth
+
+            with _bars() as tell:
+                measure_growth(out, material, chosen, settings, descriptors=growth, tell=tell)
+        notices.print("scoring")
+        from benchmarks.compare.report import write_report
+
+        from benchmarks.compare.scoring import score
+
+        score(out)
+        write_report(out)
+    typer.echo(f"{out / 'report.html'}")
+
+
+def _ceiling(text: str) -> int | None:
+    if text == ALL:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"{text!r} is neither a number of photos nor {ALL}", param_hint="--ceiling-queries")
+    return int(text)
+
+
+@contextlib.contextmanager
+def _told_errors() -> Iterator[None]:
+    """What the comparison refuses on purpose becomes one line on stderr and status 1."""
+    try:
+        yield
+    except ValueError as error:
+        typer.echo(f"obverse: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _methods(names: str, *, grid: str | None, matcher: Path | None) -> list[Method]:
+    from engine import methods as known
+
+    chosen = [known.find_method(name.strip()) for name in names.split(",") if name.strip()] or list(known.METHODS)
+    if matcher is not None:
+        chosen.append(known.matcher_method(str(matcher)))
+    if grid is not None:
+        chosen += known.grid(grid)
+    return list({method.name: method for method in chosen}.values())
+
+
+def _material(
+    out: Path, sets: list[Path], pictures: Path | None, photos: Path | None, distractors: list[Path], limit: int | None
+) -> Material:
+    from benchmarks.compare.pictures import gather, pair_folders
+    from benchmarks.sets import read_set
+
+    folders = list(sets)
+    if pictures is not None and photos is not None:
+        folders.append(pair_folders(pictures, photos, out / "sets"))
+    for folder in folders:
+        if not (folder / "truth.csv").is_file():
+            raise ValueError(f"{folder} has no truth.csv; two plain folders are given by --pictures and --photos")
+    notices.print("looking at the pictures")
+    record = out / "cache" / "readable.json"
+    known: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
+    material = gather([read_set(folder) for folder in folders], distractors, limit=limit, known=known)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(known))
+    for path, reason in material.refused.items():
+        refuse(path, reason)
+    return material
+
+
+def _predict(out: Path, material: Material, methods: list[Method], settings: RunSettings, *, ask: bool) -> None:
+    """Says how long it will take, and asks where someone can answer."""
+    from benchmarks.compare.forecast import forecast
+    from benchmarks.compare.learned import Matcher
+    from benchmarks.compare.runner import due_photos
+
+    notices.print(f"{len(material.photos)} photos, a gallery of {len(material.pictures)} pictures; measuring a few")
+    due = due_photos(out, methods, material, settings)
+    matcher = Matcher(settings.matcher, threads=settings.threads) if settings.matcher else None
+    found = forecast(out / "cache", material, methods, due, threads=settings.threads, matcher=matcher)
+    table = Table("method", "photos to do", "minutes, about")
+    for name, seconds in found.items():
+        table.add_row(name, str(len(due[name])) if name in due else "", f"{seconds / 60:.1f}")
+    table.add_row("together", "", f"{sum(found.values()) / 60:.0f}")
+    notices.print(table)
+    if found and ask and sys.stdin.isatty() and not typer.confirm("Start?", default=True):
+        raise typer.Exit(0)
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Tell]:
+    from benchmarks.compare.runner import Tell
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=notices) as progress:
+
+        def begin(title: str, steps: int) -> None:
+            progress.add_task(title, total=steps)
+
+        yield Tell(begin, lambda: progress.advance(progress.task_ids[-1]))
