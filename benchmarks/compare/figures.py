@@ -180,8 +180,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         key="recall_at_half_percent", title="recall at 0.5 % errors", statistic=at_equal_error,
         definition="Recall where every method may err equally often: the score from which on at most 0.5 % of all "
-        "photos (wrong answers and false accepts) are answered wrongly is chosen on one half of the objects and applied "
-        "to the other half, which is reported.",
+        "photos (wrong answers and false accepts) are answered wrongly is chosen on one half of the objects and "
+        "applied to the other half, which is reported.",
         source="ours; halves by a hash of the object's name",
     ),
     Figure(

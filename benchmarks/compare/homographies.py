@@ -1,6 +1,6 @@
 """True homographies of an evaluation set: homographies.csv with columns query, ref, h11 ... h33.
 
-H maps pixels of the reference's file to pixels of the photo's file.
+H maps pixels of the reference's file to pixels of the photo's file, both upright.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PIL import Image
 from benchmarks.compare.metrics import Floats
 
 NAME = "homographies.csv"
+_ORIENTATION = 0x0112
 _INVERTED = {"71bbe552bced8ae5f16960d2388a0f16c8bd381449bcfd7e80a7986907ad16f8"}
 """SHA-256 of files that hold S_photo H_photo_to_picture S_picture^-1, where S shrinks an original to the set's
 size: planar_pairs, whose matrices were taken for H_picture_to_photo when the pictures were shrunk. Warped with
@@ -46,6 +47,8 @@ def read_homographies(folder: Path) -> dict[tuple[str, str], Floats]:
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """Width and height of the file as it is stored, read from its header. Raises OSError."""
+    """Width and height as the file is seen, EXIF orientation applied, read from its header. Raises OSError."""
     with Image.open(path) as image:
-        return image.size
+        width, height = image.size
+        turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        return (height, width) if turned else (width, height)

@@ -28,8 +28,8 @@ class Judged:
     -inf and False where there is none; a right one that shares its score with a wrong one is wrong.
     accepted_right, accepted_wrong: of the answer; a picture that is visible too is neither. corner_pixels: error
     of the homography, NaN where no truth is known, inf where it is known but the method gave none.
-    missing: the method has no row for it. pair_*: photo's position, score, and whether right; rights, wrongs:
-    right and wrong pictures of the gallery, listed or not.
+    missing: the method has no row for it. pair_*: photo's position, score, and whether right, scores falling;
+    rights, wrongs: right and wrong pictures of the gallery, listed or not.
     answers: whether the method gives answers at all; probability: whether its score is a percentage.
     """
 
@@ -44,6 +44,7 @@ class Judged:
     listed_rank: Floats
     final_rank: Floats
     first_score: Floats
+    first_ref: tuple[str, ...]
     first_right: Bools
     accepted_right: Bools
     accepted_wrong: Bools
@@ -70,7 +71,7 @@ class Judged:
         for name, value in _arrays(self).items():
             changes[name] = value[pairs] if name.startswith("pair_") else value[keep]
         changes["pair_photo"] = place[self.pair_photo[pairs]]
-        for name in ("photos", "objects"):
+        for name in ("photos", "objects", "first_ref"):
             changes[name] = tuple(v for v, k in zip(getattr(self, name), keep, strict=True) if k)
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
@@ -82,9 +83,15 @@ def pooled(parts: Sequence[Judged]) -> Judged:
         changes[name] = np.concatenate([getattr(p, name) for p in parts])
     starts = np.cumsum([0, *(len(p) for p in parts)])
     changes["pair_photo"] = np.concatenate([p.pair_photo + s for p, s in zip(parts, starts, strict=False)])
-    for name in ("photos", "objects"):
+    for name in ("photos", "objects", "first_ref"):
         changes[name] = tuple(value for p in parts for value in getattr(p, name))
-    return dataclasses.replace(parts[0], **changes)  # type: ignore[arg-type]
+    return _sorted(dataclasses.replace(parts[0], **changes))  # type: ignore[arg-type]
+
+
+def _sorted(judged: Judged) -> Judged:
+    order = np.argsort(-judged.pair_score, kind="stable")
+    changes = {name: getattr(judged, name)[order] for name in ("pair_photo", "pair_score", "pair_right")}
+    return dataclasses.replace(judged, **changes)
 
 
 def _arrays(judged: Judged) -> dict[str, Floats]:
@@ -120,6 +127,7 @@ def judge(
     pair_photo: list[int] = []
     pair_score: list[float] = []
     pair_right: list[bool] = []
+    first_ref: list[str] = []
     for position, query in enumerate(photos):
         right, visible = _known(truth.evaluation, query)
         ranked = _checked(method, query, predictions.get(query, ()))
@@ -145,20 +153,24 @@ def judge(
             "rights": len(right),
             "wrongs": max(truth.gallery - len(right | visible), 0),
         })  # fmt: skip
+        first_ref.append(first.ref if first else "")
         pair_photo += [position] * len(counted)
         pair_score += [row.score for row in counted]
         pair_right += [row.ref in right for row in counted]
     name = truth.evaluation.name
-    return Judged(
-        method=method,
-        answers=answers,
-        probability=probability,
-        photos=tuple((name, query) for query in photos),
-        objects=tuple(f"{name}/{min(_known(truth.evaluation, q)[0], default=q)}" for q in photos),
-        pair_photo=np.array(pair_photo, np.int64),
-        pair_score=np.array(pair_score, np.float64),
-        pair_right=np.array(pair_right, bool),
-        **{key: np.array([row[key] for row in rows], kind) for key, kind in _COLUMNS.items()},
+    return _sorted(
+        Judged(
+            method=method,
+            answers=answers,
+            probability=probability,
+            photos=tuple((name, query) for query in photos),
+            objects=tuple(f"{name}/{min(_known(truth.evaluation, q)[0], default=q)}" for q in photos),
+            first_ref=tuple(first_ref),
+            pair_photo=np.array(pair_photo, np.int64),
+            pair_score=np.array(pair_score, np.float64),
+            pair_right=np.array(pair_right, bool),
+            **{key: np.array([row[key] for row in rows], kind) for key, kind in _COLUMNS.items()},
+        )
     )
 
 

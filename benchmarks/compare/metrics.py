@@ -66,9 +66,10 @@ class Sweep:
 def sweep(score: Floats, right: Bools, weights: Ints | None = None) -> Sweep:
     """score, right: (P,); infinite scores are refused by an assertion: the caller leaves out what is not listed."""
     assert np.isfinite(score).all()
-    order = np.argsort(-score, kind="stable")
-    score, right = score[order], right[order]
-    w = np.ones(len(score)) if weights is None else weights[order].astype(np.float64)
+    w = np.ones(len(score)) if weights is None else weights.astype(np.float64)
+    if (score[1:] > score[:-1]).any():  # a hundred thousand pairs, a thousand times: sorted once by who has them
+        order = np.argsort(-score, kind="stable")
+        score, right, w = score[order], right[order], w[order]
     ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True]) if len(score) else np.zeros(0, int)
     return Sweep(score[ends], np.cumsum(w * right)[ends], np.cumsum(w * ~right)[ends])
 

@@ -37,6 +37,8 @@ BASELINE = "obverse"
 DEPTHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1500)
 MOST_POINTS = 200
 """Of a curve in results.json."""
+MOST_FAILURES = 24
+"""Of a method, and fewer where there are many methods: the report holds their pictures."""
 _Named = TypeVar("_Named", Prediction, Listed, Timing, Geometry)
 Grouped = Mapping[str, Mapping[str, Mapping[str, Sequence[_Named]]]]
 """Method to set to query to rows, in the file's order."""
@@ -56,6 +58,7 @@ def score(out: Path, extra: Sequence[Path] = ()) -> dict[str, Any]:
             "sets": {k: _described(j, resamples, timings) for k, j in sets.items()},
             "all": _described(pooled(list(sets.values())), resamples, timings),
             "curves": _curves(pooled(list(sets.values()))),
+            "failures": failures(pooled(list(sets.values())), most=min(MOST_FAILURES, max(4, 400 // len(judged)))),
         }
         for name, sets in judged.items()
     ]
@@ -176,7 +179,8 @@ def _truth(one: Mapping[str, Any], run: Mapping[str, Any]) -> Truth:
     evaluation = read_set(folder)
     if evaluation.name != one["name"]:
         evaluation = type(evaluation)(one["name"], folder, evaluation.truth, evaluation.hard, evaluation.also_visible)
-    readable = tuple(q for q in sorted(evaluation.truth) if str(folder / "queries" / q) not in run["refused"])
+    refused = {Path(path).resolve() for path in run["refused"]}
+    readable = tuple(q for q in sorted(evaluation.truth) if (folder / "queries" / q).resolve() not in refused)
     known = {}
     for (query, ref), H in read_homographies(folder).items():
         known[query, ref] = H, picture_size(folder / "refs" / ref)
@@ -250,6 +254,28 @@ def _curves(judged: Judged) -> dict[str, Any]:
     curves["precision_recall"] = _thinned(best.right / positives, best.right / answered)
     curves["roc"] = _thinned(pairs.wrong / max(judged.wrongs.sum(), 1), pairs.right / max(judged.rights.sum(), 1))
     return curves
+
+
+def failures(judged: Judged, *, most: int) -> list[dict[str, Any]]:
+    """What to look at: wrong answers, the surest first, then photos of gallery pictures without a right answer. Of
+    a method that gives no answers: photos whose right picture is not ranked first, the surest wrong ones first."""
+    missed = judged.positive & (~judged.accepted_right if judged.answers else judged.final_rank != 1)
+    order = sorted(
+        np.flatnonzero(judged.accepted_wrong | missed),
+        key=lambda i: (not judged.accepted_wrong[i], -judged.first_score[i]),
+    )
+    rows = []
+    for i in order[:most]:
+        set_name, query = judged.photos[i]
+        kind = "missed" if judged.answers else "ranked another first"
+        if judged.accepted_wrong[i]:
+            kind = "wrong" if judged.positive[i] else "false, hard" if judged.hard[i] else "false, easy"
+        rank = judged.final_rank[i]
+        rows.append({
+            "set": set_name, "query": query, "kind": kind, "first": judged.first_ref[i],
+            "score": judged.first_score[i], "right_rank": int(rank) if np.isfinite(rank) else None,
+        })  # fmt: skip
+    return rows
 
 
 def _thinned(x: Floats, y: Floats) -> list[list[float]]:

@@ -19,6 +19,8 @@ from benchmarks.compare.files import (
     geometry_line,
     write_rows,
 )
+from benchmarks.compare.report import write_report
+from benchmarks.compare.scoring import score
 
 RIGHT = {"qa1.png": "a.png", "qa2.png": "a.png", "qb.png": "b.png", "qc.png": "c.png", "easy.png": "", "hard.png": ""}
 ANSWERS = {
@@ -45,9 +47,9 @@ ANSWERS = {
 def rows_of(method: str, set_name: str = "tiny", *, threshold: float | None) -> list[Prediction]:
     rows = []
     for query, listed in ANSWERS[method].items():
-        for rank, (ref, score) in enumerate(listed, 1):
-            accepted = rank == 1 and threshold is not None and score >= threshold
-            rows.append(Prediction(method, set_name, query, rank, ref, score, accepted, 20.0 + len(query)))
+        for rank, (ref, value) in enumerate(listed, 1):
+            accepted = rank == 1 and threshold is not None and value >= threshold
+            rows.append(Prediction(method, set_name, query, rank, ref, value, accepted, 20.0 + len(query)))
         if not listed:
             rows.append(Prediction(method, set_name, query, 0, "", 0.0, False, 30.0))
     return rows
@@ -65,7 +67,20 @@ def draw(path: Path, seed: int, size: tuple[int, int] = (120, 90)) -> None:
 
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
-    """OUT with its set beside it."""
+    """OUT with its set, `tiny`, beside it."""
+    return made(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def scored_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with results.json and report.html, for tests that change nothing."""
+    out = made(tmp_path_factory.mktemp("scored"))
+    score(out)
+    write_report(out)
+    return out
+
+
+def made(tmp_path: Path) -> Path:
     folder = tmp_path / "tiny"
     for i, name in enumerate(("a.png", "b.png", "c.png", "d.png")):
         draw(folder / "refs" / name, i)

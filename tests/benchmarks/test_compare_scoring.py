@@ -30,11 +30,16 @@ def foreign(rows: list[tuple[str, int, str, float, bool]], method: str = "theirs
     return [Prediction(method, "tiny", q, rank, ref, s, accepted, math.nan) for q, rank, ref, s, accepted in rows]
 
 
+def scored(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    return found
+
+
 class TestByHand:
-    def test_obverse(self, run_folder: Path) -> None:
+    def test_obverse(self, scored_folder: Path) -> None:
         """qa1 right; qa2 wrong; qb answered with what is visible too, neither right nor wrong; qc missed; the hard
         negative answered."""
-        found = of(score(run_folder), "obverse")
+        found = of(scored(scored_folder), "obverse")
         assert [found[k] for k in ("photos", "positives", "negatives_easy", "negatives_hard", "missing")] == [
             6,
             4,
@@ -56,9 +61,9 @@ class TestByHand:
         assert figures["recall_at_p90"] == 0.5
         assert figures["ms_p50"] == 27
 
-    def test_hash(self, run_folder: Path) -> None:
+    def test_hash(self, scored_folder: Path) -> None:
         """No threshold, so no answers; the tie of qa1 counts as wrong."""
-        found = of(score(run_folder), "hash")
+        found = of(scored(scored_folder), "hash")
         assert found["counts"] is None
         figures = found["figures"]
         assert figures["recall_at_1"] is figures["wrong"] is figures["false_accepts_hard"] is None
@@ -66,31 +71,31 @@ class TestByHand:
         assert figures["micro_ap"] == pytest.approx((1 + 1 + 3 / 4) / 4)
         assert figures["calibration_error"] is figures["corner_median"] is None
 
-    def test_pairs(self, run_folder: Path) -> None:
+    def test_pairs(self, scored_folder: Path) -> None:
         """hash: four right pairs, 80 others; none of these but that of qa1 scores above 2, so that at 1 % (0
         pairs) those with 9 and 8 count, and the tie at 7 does not."""
-        assert of(score(run_folder), "hash")["figures"]["tpr_at_fpr_1"] == 0.5
+        assert of(scored(scored_folder), "hash")["figures"]["tpr_at_fpr_1"] == 0.5
 
-    def test_calibration(self, run_folder: Path) -> None:
+    def test_calibration(self, scored_folder: Path) -> None:
         """First pictures: 99 right, 80 right, 70 wrong, 60 wrong, 5 wrong."""
-        found = of(score(run_folder), "obverse")
+        found = of(scored(scored_folder), "obverse")
         assert found["figures"]["calibration_error"] == pytest.approx((0.01 + 0.2 + 0.7 + 0.6 + 0.05) / 5)
         assert found["reliability"] == [[1, 0.05, 0], [1, 0.6, 0], [1, 0.7, 0], [1, 0.8, 1], [1, 0.99, 1]]
 
-    def test_corners(self, run_folder: Path) -> None:
+    def test_corners(self, scored_folder: Path) -> None:
         """qa1: off by (3, 4); qa2: truth known, no homography found."""
-        found = of(score(run_folder), "obverse")
+        found = of(scored(scored_folder), "obverse")
         assert found["corners_known"] == 2
         assert [found["figures"][f"corner_within_{p}"] for p in (3, 5, 10)] == [0, 0, 0.5]
         assert found["figures"]["corner_median"] == pytest.approx(5)
 
-    def test_all_is_the_one_set(self, run_folder: Path) -> None:
-        results = score(run_folder)
+    def test_all_is_the_one_set(self, scored_folder: Path) -> None:
+        results = scored(scored_folder)
         assert of(results, "hash", "all")["figures"] == of(results, "hash")["figures"]
 
-    def test_intervals(self, run_folder: Path) -> None:
+    def test_intervals(self, scored_folder: Path) -> None:
         """Around the figure, for every figure that there is; three objects of positives are few."""
-        found = of(score(run_folder), "obverse")
+        found = of(scored(scored_folder), "obverse")
         for figure in FIGURES:
             value, (low, high) = found["figures"][figure.key], found["intervals"][figure.key]
             if value is not None and low is not None and high is not None:
@@ -99,9 +104,9 @@ class TestByHand:
 
 
 class TestComparison:
-    def test_pairs(self, run_folder: Path) -> None:
+    def test_pairs(self, scored_folder: Path) -> None:
         """hash ranks qa2 and qc first, obverse qa1; two against one is no difference."""
-        pair = next(p for p in score(run_folder)["pairs"] if p["set"] == "tiny")
+        pair = next(p for p in scored(scored_folder)["pairs"] if p["set"] == "tiny")
         assert pair["method"] == "hash"
         assert pair["answered"] is None
         first = pair["ranked_first"]
@@ -109,9 +114,9 @@ class TestComparison:
         assert first["difference"] == 0.25
         assert first["interval"][0] <= 0.25 <= first["interval"][1]
 
-    def test_losses(self, run_folder: Path) -> None:
+    def test_losses(self, scored_folder: Path) -> None:
         """Every figure in which hash is better, its costs, and the factor of the stress test."""
-        losses = {(x["set"], x["figure"]): x for x in score(run_folder)["losses"]}
+        losses = {(x["set"], x["figure"]): x for x in scored(scored_folder)["losses"]}
         assert losses["tiny", "ranked_first"]["difference"] == 0.25
         assert ("tiny", "wrong") not in losses, "hash gives no answers"
         assert losses["", "bytes_per_picture"]["theirs"] == 8

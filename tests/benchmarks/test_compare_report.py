@@ -1,0 +1,230 @@
+"""The report and its plots: from a run folder alone, safe against hostile names, clear about what is missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.compare.files import Geometry, Prediction, read_rows, write_rows
+from benchmarks.compare.plots import TABLE, draw_plots
+from benchmarks.compare.report import write_report
+from benchmarks.compare.scoring import score
+from benchmarks.compare.thumbnails import drawn_matches, thumbnail
+
+HOSTILE = '<script>alert("1")</script>&$x_1$ \'"><img src=x onerror=alert(2)>.png'
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags with their attributes, and the visible text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._hidden = False
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._hidden = tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = self._hidden and tag not in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.text += data
+
+    def count(self, tag: str) -> int:
+        return sum(t == tag for t, _ in self.tags)
+
+
+def reported(run_folder: Path) -> Page:
+    score(run_folder)
+    return Page(write_report(run_folder))
+
+
+class TestReport:
+    def test_self_contained(self, scored_folder: Path) -> None:
+        """Nothing is fetched: every picture is a data URL, and no tag names another file or host."""
+        page = Page(scored_folder / "report.html")
+        sources = [a["src"] for t, a in page.tags if "src" in a]
+        assert sources
+        assert all(s is not None and s.startswith("data:image/") for s in sources)
+        assert not [a for t, a in page.tags if "href" in a or t == "link"]
+        assert "http://" not in page.text
+        assert "url(" not in (scored_folder / "report.html").read_text()
+
+    def test_pictures_are_small_jpegs(self, scored_folder: Path) -> None:
+        page = Page(scored_folder / "report.html")
+        shown = [a["src"] or "" for t, a in page.tags if (a.get("src") or "").startswith("data:image/jpeg")]
+        images = [cv2.imdecode(np.frombuffer(base64.b64decode(s.split(",")[1]), np.uint8), 1) for s in shown]
+        assert len(images) >= 8
+        assert all(image is not None and max(image.shape[:2]) <= 2 * 240 + 8 for image in images)
+
+    def test_content(self, scored_folder: Path) -> None:
+        """Methods, sets, losses, definitions and failures are told; the baseline's wrong answers come first."""
+        text = Page(scored_folder / "report.html").text
+        for word in ("obverse", "hash", "tiny", "Perronnin", "10 of them distractors", "stress: blur", "McNemar"):
+            assert word in text
+        ours = text.split("obverse, 4 shown")[1].split("hash, ")[0]
+        kinds = re.findall(r"(wrong|false, hard|missed) · tiny", ours)
+        assert kinds == ["false, hard", "wrong", "missed", "missed"]
+        assert "answer: //distractors/x.png" in ours
+        assert "not in a folder of the run" in ours
+
+    def test_tables_sort(self, scored_folder: Path) -> None:
+        """Each column's heading is a button, each cell carries what it is sorted by."""
+        page = Page(scored_folder / "report.html")
+        assert page.count("button") == page.count("th")
+        values = [a["data-value"] for t, a in page.tags if t == "td" and "data-value" in a]
+        assert "0.25" in values
+        assert "" in values, "unknown"
+
+    def test_matches_are_drawn(self, run_folder: Path) -> None:
+        """qa1 is made a failure, so that its geometry is shown."""
+        rows = read_rows(run_folder / "predictions.csv", Prediction)
+        kept = [r for r in rows if (r.method, r.query) != ("obverse", "qa1.png")]
+        write_rows(
+            run_folder / "predictions.csv", [*kept, Prediction("obverse", "tiny", "qa1.png", 1, "d.png", 1, False, 9)]
+        )
+        assert "matches, 3 drawn" in reported(run_folder).text
+
+    def test_hostile_names(self, run_folder: Path, edit_run: Callable[..., None]) -> None:
+        """A name of a method, set or file is text, wherever it comes from."""
+        folder = run_folder.parent / "tiny"
+        name = HOSTILE.replace("/", "|")
+        (folder / "refs" / "a.png").rename(folder / "refs" / name)
+        for file in ("truth.csv", "homographies.csv"):
+            quoted = '"' + name.replace('"', '""') + '"'
+            (folder / file).write_text((folder / file).read_text().replace("a.png", quoted))
+        rows = [
+            Prediction(r.method.replace("hash", HOSTILE), r.set, r.query, r.rank, HOSTILE, r.score, r.accepted, r.ms)
+            for r in read_rows(run_folder / "predictions.csv", Prediction)
+            if r.rank < 2
+        ]
+        write_rows(run_folder / "predictions.csv", rows)
+        edit_run(command=HOSTILE, refused={HOSTILE: HOSTILE}, machine={HOSTILE: HOSTILE})
+        page = reported(run_folder)
+        assert page.count("script") == 1
+        assert not [a for _, a in page.tags if "onerror" in a]
+        assert HOSTILE in page.text
+
+    @pytest.mark.parametrize("ref", ["../../secret.png", "//tiny/../../secret.png", "/secret.png"])
+    def test_stays_in_the_folders(self, ref: str, run_folder: Path) -> None:
+        """A stranger's predictions cannot bring other files of the machine into the page."""
+        (run_folder.parent / "secret.png").write_bytes((run_folder.parent / "tiny/refs/a.png").read_bytes())
+        extra = run_folder / "x.csv"
+        write_rows(extra, [Prediction("x", "tiny", "qa1.png", 1, ref, 1, True, 1)])
+        score(run_folder, [extra])
+        text = Page(write_report(run_folder)).text
+        assert "not in a folder of the run" in text.split("x, ")[-1]
+
+    def test_unreadable_picture(self, run_folder: Path) -> None:
+        """The page says which picture cannot be shown, and why, and holds all others."""
+        (run_folder.parent / "tiny" / "refs" / "b.png").write_bytes(b"no picture")
+        (run_folder.parent / "tiny" / "queries" / "qc.png").unlink()
+        text = reported(run_folder).text
+        assert "b.png cannot be shown: not an image" in text
+        assert "qc.png cannot be shown: No such file" in text
+
+    def test_nothing_to_show(self, run_folder: Path) -> None:
+        (run_folder / "predictions.csv").write_text("")
+        for name in ("stress.csv", "growth.csv"):
+            (run_folder / name).unlink()
+        text = reported(run_folder).text
+        assert all(plot.missing in text for plot in TABLE)
+
+    def test_needs_results(self, run_folder: Path) -> None:
+        with pytest.raises(FileNotFoundError, match="obverse score"):
+            write_report(run_folder)
+
+    def test_sample_and_missing_are_told(self, run_folder: Path, edit_run: Callable[..., None]) -> None:
+        run = json.loads((run_folder / "run.json").read_text())
+        run["methods"][1]["sample"] = 5
+        edit_run(methods=run["methods"])
+        rows = read_rows(run_folder / "predictions.csv", Prediction)
+        write_rows(run_folder / "predictions.csv", [r for r in rows if r.query != "easy.png"])
+        text = reported(run_folder).text
+        assert "hash (5 photos)" in text
+        assert "obverse has no prediction for 1 photos" in text
+
+
+class TestPlots:
+    def test_all(self, run_folder: Path) -> None:
+        """Each plot with data is an SVG and a PNG, drawn the same twice; the others say why there is none."""
+        results = score(run_folder)
+        drawn = {d.name: d for d in draw_plots(run_folder, results)}
+        assert [name for name, d in drawn.items() if d.svg is None] == ["verifiers"]
+        first = {d.name: d.svg.read_bytes() for d in drawn.values() if d.svg}
+        assert all(svg.startswith(b"<?xml") and b"</svg>" in svg for svg in first.values())
+        for name in first:
+            image = cv2.imread(str(run_folder / "plots" / f"{name}.png"))
+            assert image is not None
+            assert image.std() > 5
+        assert {d.name: d.svg.read_bytes() for d in draw_plots(run_folder, results) if d.svg} == first
+
+    def test_stale_ones_go(self, run_folder: Path) -> None:
+        """A plot that has no data any more does not stay."""
+        results = score(run_folder)
+        draw_plots(run_folder, results)
+        (run_folder / "growth.csv").unlink()
+        draw_plots(run_folder, results)
+        assert not list((run_folder / "plots").glob("growth.*"))
+
+    def test_grid_of_verifiers(self, scored_folder: Path, tmp_path: Path) -> None:
+        """Four combinations of features and estimators make a heat map."""
+        results = json.loads((scored_folder / "results.json").read_text())
+        cells = [(f, e) for f in ("orb", "sift") for e in ("ransac", "usac_magsac")]
+        results["methods"] = [
+            {**results["methods"][0], "name": f"{f}-{e}", "shortlists": ["global"],
+             "verifier": {"features": f, "estimator": e, "ratio": 0.8, "mutual": True}}
+            for f, e in cells
+        ]  # fmt: skip
+        drawn = {d.name: d for d in draw_plots(tmp_path, results)}
+        assert drawn["verifiers"].svg is not None
+        text = drawn["verifiers"].svg.read_text()
+        assert "global, sift" in text
+        assert "magsac" in text
+
+    def test_names_are_not_mathematics(self, scored_folder: Path, tmp_path: Path) -> None:
+        results = json.loads((scored_folder / "results.json").read_text())
+        results["methods"][1]["name"] = "_$\\frac$ <x>"
+        drawn = draw_plots(tmp_path, results)
+        assert all(d.svg is not None for d in drawn if d.name == "recall_at_k")
+
+
+class TestThumbnails:
+    def test_matches(self, run_folder: Path) -> None:
+        """Lines from picture to photo, and the outline, at the scale of the thumbnails."""
+        folder = run_folder.parent / "tiny"
+        shift = (1, 0, 20, 0, 1, 10, 0, 0, 1)
+        found = Geometry("m", "tiny", "qa1.png", "a.png", shift, ((10, 10, 30, 20),))
+        drawn = drawn_matches(folder / "refs" / "a.png", folder / "queries" / "qa1.png", found)
+        assert drawn.shape == (120, 120 + 8 + 160, 3)
+        for y, x in ((10, 11), (20, 128 + 29)):
+            assert np.abs(drawn[y - 1 : y + 2, x].astype(int) - (255, 210, 0)).max(1).min() < 60, "an end of the line"
+        assert np.abs(drawn[60, 128 + 20].astype(int) - (0, 158, 115)).max() < 40, "left edge of the outline"
+
+    def test_far_away(self, run_folder: Path) -> None:
+        """Points at the end of the world, and a picture behind the camera, are no error."""
+        folder = run_folder.parent / "tiny"
+        for H in ((1e12, 0, 0, 0, 1e12, 0, 0, 0, 1), (1, 0, 0, 0, 1, 0, -0.02, 0, 1)):
+            found = Geometry("m", "tiny", "qa1.png", "a.png", H, ((1e9, -1e9, 1e300, 0),))
+            drawn_matches(folder / "refs" / "a.png", folder / "queries" / "qa1.png", found)
+
+    def test_large_and_small(self, tmp_path: Path) -> None:
+        """A large picture is shrunk to 240 pixels, a small one is left."""
+        for size, expected in (((1200, 600), (240, 120)), ((60, 40), (60, 40))):
+            cv2.imwrite(str(tmp_path / "x.png"), np.full((size[1], size[0], 3), 99, np.uint8))
+            image, scale = thumbnail(tmp_path / "x.png")
+            assert image.shape[1::-1] == expected
+            assert scale == expected[0] / size[0]
