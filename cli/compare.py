@@ -87,7 +87,6 @@ def compare(
                 measure_growth(out, material, chosen, settings, descriptors=growth, tell=tell)
         notices.print("scoring")
         from benchmarks.compare.report import write_report
-
         from benchmarks.compare.scoring import score
 
         score(out)
@@ -114,14 +113,23 @@ def _told_errors() -> Iterator[None]:
 
 
 def _methods(names: str, *, grid: str | None, matcher: Path | None) -> list[Method]:
+    from benchmarks.compare.local import has_akaze
+    from benchmarks.compare.workshop import verifier_features
     from engine import methods as known
 
     chosen = [known.find_method(name.strip()) for name in names.split(",") if name.strip()] or list(known.METHODS)
     if matcher is not None:
         chosen.append(known.matcher_method(str(matcher)))
     if grid is not None:
-        chosen += known.grid(grid)
-    return list({method.name: method for method in chosen}.values())
+        combinations = known.grid(grid)
+        if not has_akaze():
+            notices.print("this OpenCV has no AKAZE (version 5 has it in opencv-contrib-python-headless): left out")
+            combinations = tuple(m for m in combinations if "akaze" not in verifier_features(m))
+        chosen += combinations
+    distinct = list(dict.fromkeys(chosen))
+    if len({m.name for m in distinct}) < len(distinct):
+        raise ValueError("two methods would have the same name; rename one of the model files")
+    return distinct
 
 
 def _material(

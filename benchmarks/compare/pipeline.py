@@ -25,6 +25,7 @@ from engine.verification import Verified
 
 RANKINGS = ("geometry", "orientation")
 EVERYTHING = "everything"
+_UNVERIFIED = 0.01
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ class Pipeline:
             return {}
         arrays = self.workshop.arrays("orb_words", photo)
         with clock.stage("rank"):
-            words = self._words.words(arrays)
-            return {int(n): self._words.pairs(arrays, words, int(n)) for n in numbers}
+            rows = self._words.rows_of_words(arrays)
+            return {int(n): self._words.pairs(arrays, rows, int(n)) for n in numbers}
 
     def _rank(self, photo: Photo, numbers: Array, pairs: dict[int, tuple[Array, Array]]) -> FloatArray:
         if self.method.ranking == "geometry":
@@ -142,6 +143,7 @@ class Pipeline:
         """Verified candidates by their inliers, then the others in their order with scores below 1."""
         count = self.method.verified or len(numbers)
         seen: dict[int, Seen] = {}
+        clock.milliseconds.setdefault("verify", 0.0)
         for n in (int(n) for n in numbers[:count]):
             one = self._seen(photo, n, pairs, clock)
             if one is not None:
@@ -200,7 +202,7 @@ class Pipeline:
 
     def _default(self, photo: Photo) -> Found:
         """What `Recognizer.recognise` does, with the ranking by geometry behind the verified candidates: their
-        scores are match ratios, 0 to 100, the others' below 0."""
+        scores are match ratios, 0 to 100, the others' next to nothing."""
         gallery = self.workshop.gallery()
         recognizer, clock = gallery.recognizer, Clock()
         listed = self._listed(photo)
@@ -215,7 +217,9 @@ class Pipeline:
         ranked = gallery.numbers(search.slots)
         rest = ~np.isin(ranked, first)
         ratios = np.array([ratio for _, ratio in judged], np.float32)
-        behind = search.scores[rest] / (1 + search.scores[rest]) - 1
+        # Candidates that were not verified get no ratio: less than all that have one, and than a hundredth percent.
+        least = min(_UNVERIFIED, float(ratios.min(initial=_UNVERIFIED)))
+        behind = least * search.scores[rest] / (1 + search.scores[rest])
         accepted = bool(judged) and judged[0][1] >= recognizer.default_threshold
         place = None
         if judged:

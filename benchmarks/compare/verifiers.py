@@ -18,7 +18,8 @@ from engine.values import Array, FloatArray
 PIXELS = 5.0
 """Inlier limit in pixels of the photo at 640, the same for all estimators."""
 FEWEST = 4
-_CONFIDENCE, _ITERATIONS = 0.999, 2000
+_CONFIDENCE, _ITERATIONS = 0.999, 1000
+"""Where a quarter of the matches are right, 98 % of such searches draw four right ones at least once."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,10 @@ class OrbWords(Classical):
         self._angle = np.concatenate([p["angle"] for p in pictures])
         owner = np.repeat(np.arange(len(pictures)), counts)
         # One posting per picture and word, with the word's frequency in the picture.
-        pairs, frequency = np.unique(words.astype(np.int64) * len(pictures) + owner, return_counts=True)
+        pairs, back, frequency = np.unique(
+            words.astype(np.int64) * len(pictures) + owner, return_inverse=True, return_counts=True
+        )
+        self._alone = frequency[back] == 1
         word, self._posted = np.divmod(pairs, len(pictures))
         self._offsets = np.searchsorted(word, np.arange(size + 1))
         holders = np.diff(self._offsets)
@@ -71,12 +74,22 @@ class OrbWords(Classical):
             raise ValueError("the vocabulary is trained when the gallery is built")
         return _words(photo["descriptors"], *self._tree)
 
-    def pairs(self, photo: Arrays, words: Array, number: int) -> tuple[Array, Array]:
+    def rows_of_words(self, photo: Arrays) -> Array:
+        """(V,) the keypoint that alone has each word, -1 for words of none or several."""
+        words = self.words(photo)
+        rows = np.full(self._words_total, -1, np.int64)
+        rows[words] = np.arange(len(words))
+        rows[np.bincount(words, minlength=self._words_total) > 1] = -1
+        return rows
+
+    def pairs(self, photo: Arrays, rows_of_words: Array, number: int) -> tuple[Array, Array]:
         """(M, 2) picture points and (M, 2) photo points of keypoints that share a word (a word that either side
         holds more than once says little where, and is left out) and turn by the most common angle, a bin to each
         side of it."""
         mine = slice(self._first[number], self._first[number + 1])
-        rows, columns = _shared(words, self._words_of[mine])
+        rows = rows_of_words[self._words_of[mine]]
+        columns = np.flatnonzero(self._alone[mine] & (rows >= 0))
+        rows = rows[columns]
         turn = (photo["angle"][rows] - self._angle[mine][columns]) % (2 * np.pi)
         bins = (turn * _BINS / (2 * np.pi)).astype(np.int64) % _BINS
         votes = np.bincount(bins, minlength=_BINS)
@@ -88,16 +101,6 @@ class OrbWords(Classical):
     def bytes_per_picture(self) -> float:
         """A posting's picture number and weight, and each keypoint's word, place and angle for the checks."""
         return float((8 * len(self._posted) + (4 + 4 + 1) * len(self._words_of)) / max(self._count, 1))
-
-
-def _shared(photo: Array, picture: Array) -> tuple[Array, Array]:
-    """Rows of words that each side holds once."""
-    sides = []
-    for words in (photo, picture):
-        values, first, times = np.unique(words, return_index=True, return_counts=True)
-        sides.append((values[times == 1], first[times == 1]))
-    _, rows, columns = np.intersect1d(sides[0][0], sides[1][0], assume_unique=True, return_indices=True)
-    return sides[0][1][rows], sides[1][1][columns]
 
 
 def _train(descriptors: Array) -> tuple[Array, Array]:
