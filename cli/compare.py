@@ -64,31 +64,29 @@ def compare(
     yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
 ) -> None:
     """Compare retrieval methods on pictures and photos: tables, curves and the failures to look at."""
-    from benchmarks.compare.runner import RunSettings, run
-
     if (pictures is None) != (photos is None):
         raise typer.BadParameter("--pictures and --photos go together")
     if not sets and pictures is None:
         raise typer.BadParameter("give folders of sets, or --pictures and --photos")
-    settings = RunSettings(
-        threads=threads, seed=seed, ceiling_queries=_ceiling(ceiling_queries), limit=limit, matcher=matcher
-    )
+    from benchmarks.compare.growth import measure_growth
+    from benchmarks.compare.report import write_report
+    from benchmarks.compare.runner import RunSettings, check_folder, describe_run, run
+    from benchmarks.compare.scoring import score
+
+    settings = RunSettings(threads=threads, seed=seed, ceiling_queries=_ceiling(ceiling_queries), matcher=matcher)
     command = shlex.join(["obverse", *sys.argv[1:]])
     with _told_errors():
         chosen = _methods(methods, grid=grid_shortlist if grid else None, matcher=matcher)
         material = _material(out, sets or [], pictures, photos, distractors or [], limit)
-        _predict(out, material, chosen, settings, ask=not yes)
+        check_folder(out, describe_run(material, settings, command=command), overwrite=overwrite)
+    _predict(out, material, chosen, settings, ask=not yes)
+    with _bars() as tell:
+        run(out, material, chosen, settings, command=command, tell=tell)
+    if growth is not None:
         with _bars() as tell:
-            run(out, material, chosen, settings, command=command, tell=tell, overwrite=overwrite)
-        if growth is not None:
-            from benchmarks.compare.growth import measure_growth
-
-            with _bars() as tell:
-                measure_growth(out, material, chosen, settings, descriptors=growth, tell=tell)
-        notices.print("scoring")
-        from benchmarks.compare.report import write_report
-        from benchmarks.compare.scoring import score
-
+            measure_growth(out, material, chosen, settings, descriptors=growth, tell=tell)
+    notices.print("scoring")
+    with _told_errors():
         score(out)
         write_report(out)
     typer.echo(f"{out / 'report.html'}")
@@ -113,7 +111,9 @@ def _told_errors() -> Iterator[None]:
 
 
 def _methods(names: str, *, grid: str | None, matcher: Path | None) -> list[Method]:
+    from benchmarks.compare.learned import Matcher
     from benchmarks.compare.local import has_akaze
+    from benchmarks.compare.pipeline import check_method
     from benchmarks.compare.workshop import verifier_features
     from engine import methods as known
 
@@ -126,6 +126,9 @@ def _methods(names: str, *, grid: str | None, matcher: Path | None) -> list[Meth
             notices.print("this OpenCV has no AKAZE (version 5 has it in opencv-contrib-python-headless): left out")
             combinations = tuple(m for m in combinations if "akaze" not in verifier_features(m))
         chosen += combinations
+    opened = Matcher(matcher) if matcher is not None else None
+    for method in chosen:
+        check_method(method, opened)
     distinct = list(dict.fromkeys(chosen))
     if len({m.name for m in distinct}) < len(distinct):
         raise ValueError("two methods would have the same name; rename one of the model files")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,12 +29,13 @@ from engine.runtime import PatchModel
 from engine.values import Array, FloatArray
 
 _FACTS = "filled.json"
-"""Written when all pictures are in: how many, in how many seconds, and which were refused."""
+"""How many pictures were added in how many seconds, which were refused, and whether all are in."""
 
 
 def is_filled(folder: Path, pictures: Sequence[Picture]) -> bool:
     """Whether a gallery of just these pictures is there."""
-    return (_place(folder, _identifiers(pictures)) / _FACTS).exists()
+    facts = _place(folder, _identifiers(pictures)) / _FACTS
+    return facts.exists() and bool(json.loads(facts.read_text())["complete"])
 
 
 def _identifiers(pictures: Sequence[Picture]) -> list[str]:
@@ -73,14 +75,14 @@ class EngineGallery:
         self, pictures: Sequence[Picture], identifiers: Sequence[str], threads: int, tell: Callable[[], None]
     ) -> None:
         recognizer, facts = self.recognizer, self._place / _FACTS
-        known: dict[str, Any] = {"added": 0, "seconds": 0.0, "refused": {}}
+        known: dict[str, Any] = {"added": 0, "seconds": 0.0, "refused": {}, "complete": False}
         if facts.exists():
             known = json.loads(facts.read_text())
         self.refused = known["refused"]
         if CHANNEL not in recognizer.catalogue.counts():
             recognizer.add_channel(CHANNEL)
         there = recognizer.catalogue.counts()[CHANNEL]
-        if there + len(self.refused) < len(pictures):
+        if not known["complete"]:
             started = time.perf_counter()
 
             def add(one: tuple[Picture, str]) -> None:
@@ -93,13 +95,17 @@ class EngineGallery:
                     self.refused[str(picture.path)] = str(error)
                 tell()
 
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(add, zip(pictures, identifiers, strict=True)))
-            recognizer.gallery.wait_for_builds()
-            known["added"] += recognizer.catalogue.counts()[CHANNEL] - there
-            known["seconds"] += time.perf_counter() - started
-            facts.write_text(json.dumps(known))
-        self.adds_per_second = known["added"] / max(known["seconds"], 1e-9)
+            try:
+                with ThreadPoolExecutor(threads) as pool:
+                    list(pool.map(add, zip(pictures, identifiers, strict=True)))
+                recognizer.gallery.wait_for_builds()
+                known["complete"] = True
+            finally:
+                known["added"] += recognizer.catalogue.counts()[CHANNEL] - there
+                known["seconds"] += time.perf_counter() - started
+                facts.write_text(json.dumps(known))
+        # Nothing was added where the program was killed after the last picture: then no speed is known.
+        self.adds_per_second = known["added"] / known["seconds"] if known["added"] else math.inf
 
     def _number(self, identifiers: Sequence[str]) -> None:
         """Which slot each picture has, -1 for refused ones, and back."""

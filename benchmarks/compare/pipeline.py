@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.compare.learned import Matcher
 from benchmarks.compare.pictures import LIMITS, Photo, Picture, read_small
+from benchmarks.compare.shortlists import ENGINE_LISTS, SHORTLISTS
 from benchmarks.compare.shortlists.orb_words import FEWEST_PAIRS, OrbWords
 from benchmarks.compare.verifiers import Seen, fit, verify
 from benchmarks.compare.workshop import Workshop, photo_features
@@ -53,25 +54,35 @@ class Found:
     place: Place | None
 
 
+def check_method(method: Method, matcher: Matcher | None) -> None:
+    """Raises ValueError where a name in the method has no answer, or a part lacks what it needs."""
+    known = (*SHORTLISTS, *ENGINE_LISTS)
+    odd = [name for name in method.shortlists if name not in known and not name.startswith("onnx:")]
+    if odd or not method.shortlists:
+        raise ValueError(f"method {method.name}: no shortlist {', '.join(odd)!r}; there are {', '.join(known)}")
+    if method.ranking is not None and method.ranking not in RANKINGS:
+        raise ValueError(f"method {method.name}: no ranking {method.ranking!r}; there are {', '.join(RANKINGS)}")
+    if _uses_words(method) and "orb_words" not in method.shortlists:
+        raise ValueError(f"method {method.name}: the pairs of words come from the shortlist orb_words")
+    if isinstance(method.verifier, Verifier) and method.verifier.features == "matcher" and matcher is None:
+        raise ValueError(f"method {method.name} needs a matcher: give --matcher FILE.onnx")
+
+
+def _uses_words(method: Method) -> bool:
+    checked = isinstance(method.verifier, Verifier) and method.verifier.features == "words"
+    return checked or method.ranking == "orientation"
+
+
 class Pipeline:
     """A method made ready for one gallery."""
 
     def __init__(self, workshop: Workshop, method: Method, *, matcher: Matcher | None = None) -> None:
-        """Builds what the method needs. Raises ValueError for names that nothing answers to."""
-        if method.ranking is not None and method.ranking not in RANKINGS:
-            raise ValueError(f"method {method.name}: no ranking {method.ranking!r}; there are {', '.join(RANKINGS)}")
+        """Builds what the method needs. Raises ValueError as `check_method` does."""
+        check_method(method, matcher)
         self.workshop, self.method, self._matcher = workshop, method, matcher
         self.lists = [workshop.built(name) for name in method.shortlists]
         self._count = len(workshop.material.pictures)
-        if isinstance(method.verifier, Verifier) and method.verifier.features == "matcher" and matcher is None:
-            raise ValueError(f"method {method.name} needs a matcher: give --matcher FILE.onnx")
-        self._words: OrbWords | None = None
-        if method.ranking == "orientation" or (
-            isinstance(method.verifier, Verifier) and method.verifier.features == "words"
-        ):
-            if "orb_words" not in method.shortlists:
-                raise ValueError(f"method {method.name}: the pairs of words come from the shortlist orb_words")
-            self._words = cast(OrbWords, workshop.built("orb_words"))
+        self._words = cast(OrbWords, workshop.built("orb_words")) if _uses_words(method) else None
 
     def answer(self, photo: Photo) -> Found:
         names = photo_features(self.method)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -36,7 +37,7 @@ from benchmarks.compare.files import (
 )
 from benchmarks.compare.learned import Matcher
 from benchmarks.compare.pictures import Material, Photo
-from benchmarks.compare.pipeline import Found, Pipeline
+from benchmarks.compare.pipeline import Found, Pipeline, check_method
 from benchmarks.compare.workshop import Workshop, needs_gallery, photo_features, picture_features, verifier_features
 from engine.methods import Method, Verifier
 
@@ -59,13 +60,12 @@ class OtherRun(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """ceiling_queries: photos that ceilings are run on, None for all; matcher: ONNX file of a learned matcher;
-    limit: pictures of each distractors folder."""
+    """ceiling_queries: photos that ceilings are run on, None for all; matcher: ONNX file of a learned
+    matcher."""
 
     threads: int = 1
     seed: int = 0
     ceiling_queries: int | None = 60
-    limit: int | None = None
     matcher: Path | None = None
 
 
@@ -89,13 +89,15 @@ def run(
 ) -> None:
     """Runs each method over the photos and writes the run folder. Raises OtherRun, ValueError, ModelError."""
     tell = tell or Tell()
+    matcher = Matcher(settings.matcher, threads=settings.threads) if settings.matcher else None
+    for method in methods:
+        check_method(method, matcher)
     out.mkdir(parents=True, exist_ok=True)
     facts = describe_run(material, settings, command=command)
     before = check_folder(out, facts, overwrite=overwrite)
     # Timings are of so many threads as are asked for, the libraries' own pools included.
     cv2.setNumThreads(settings.threads)
     faiss.omp_set_num_threads(settings.threads)
-    matcher = Matcher(settings.matcher, threads=settings.threads) if settings.matcher else None
     close_interrupted(out)
     chosen = {m.name: photos_of(m, material, settings) for m in methods}
     missing = due_photos(out, methods, material, settings)
@@ -309,7 +311,12 @@ def describe_run(material: Material, settings: RunSettings, *, command: str) -> 
     return {
         "command": command,
         "commit": _commit(),
-        "machine": {"processor": _processor(), "system": platform.platform(), "threads": settings.threads},
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "system": platform.platform(),
+            "threads": settings.threads,
+        },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "seed": settings.seed,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
