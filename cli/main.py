@@ -36,6 +36,8 @@ COMMANDS = {
     "evaluate": "cli.research:evaluate",
     "calibrate": "cli.research:calibrate",
     "compare": "cli.compare:compare",
+    "score": "cli.score:score",
+    "stress": "cli.stress:stress",
     "bench": "cli.research:bench_app",
     "train": "cli.learn:train",
     "export-backbone": "cli.backbones:export_backbone",

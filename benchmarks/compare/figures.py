@@ -112,13 +112,19 @@ def _pairs(rate: float) -> Callable[[Judged, Ints | None], float]:
     return statistic
 
 
-def _calibration(judged: Judged, weights: Ints | None) -> float:  # a weight repeats a prediction
+def reliability_of(judged: Judged, weights: Ints | None = None) -> list[metrics.Bin]:
+    """Of each photo's first picture; one that was not verified stands below 0 and claims nothing. Empty for a method
+    whose score is no probability."""
     if not judged.probability:
-        return np.nan
+        return []
     found = np.isfinite(judged.first_score)
     times = found.astype(np.int64) if weights is None else weights * found
-    photos = np.repeat(np.arange(len(judged)), times)
-    return metrics.calibration_error(metrics.reliability(judged.first_score[photos] / 100, judged.first_right[photos]))
+    drawn = np.repeat(np.arange(len(judged)), times)
+    return metrics.reliability(np.maximum(judged.first_score[drawn], 0) / 100, judged.first_right[drawn])
+
+
+def _calibration(judged: Judged, weights: Ints | None) -> float:
+    return metrics.calibration_error(reliability_of(judged, weights))
 
 
 def _corner_median(judged: Judged, weights: Ints | None) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #1a1a1a }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem; color: #1a1a1a }
 h1 { font-size: 1.6rem } h2 { margin-top: 2.5rem; font-size: 1.25rem } h3 { font-size: 1.05rem; margin-bottom: .3rem }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .85rem }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
+th:first-child, td:first-child { position: sticky; left: 0; background: #fff }
 th:first-child, td:first-child, .text th, .text td { text-align: left }
 .text td:last-child { white-space: normal }
 thead th { position: sticky; top: 0; background: #fff; vertical-align: bottom }

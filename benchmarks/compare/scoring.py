@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from benchmarks.compare import metrics
-from benchmarks.compare.figures import FIGURES, Figure, error_threshold, errors_at_equal_error
+from benchmarks.compare.figures import FIGURES, Figure, error_threshold, errors_at_equal_error, reliability_of
 from benchmarks.compare.files import (
     GEOMETRY,
     PREDICTIONS,
@@ -207,7 +207,6 @@ def _described(judged: Judged, resamples: Resamples, timings: Grouped[Timing]) -
     for set_name, query in judged.photos:
         for row in timings.get(judged.method, {}).get(set_name, {}).get(query, ()):
             stages.setdefault(row.stage, []).append(row.ms)
-    found = np.isfinite(judged.first_score)
     counts = {
         "right": judged.accepted_right,
         "wrong": wrong & judged.positive,
@@ -228,12 +227,7 @@ def _described(judged: Judged, resamples: Resamples, timings: Grouped[Timing]) -
             "errors": errors_at_equal_error(judged),
             "photos": int((~judged.fit).sum()),
         },
-        "reliability": [
-            [b.count, b.probability, b.right]
-            for b in metrics.reliability(judged.first_score[found] / 100, judged.first_right[found])
-        ]
-        if judged.probability
-        else [],
+        "reliability": [[b.count, b.probability, b.right] for b in reliability_of(judged)],
         "corners_known": int((~np.isnan(judged.corner_pixels)).sum()),
         "stages_ms": {stage: metrics.quantile(np.array(ms), 0.5) for stage, ms in stages.items()},
     }

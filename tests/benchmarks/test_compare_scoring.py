@@ -82,6 +82,15 @@ class TestByHand:
         assert found["figures"]["calibration_error"] == pytest.approx((0.01 + 0.2 + 0.7 + 0.6 + 0.05) / 5)
         assert found["reliability"] == [[1, 0.05, 0], [1, 0.6, 0], [1, 0.7, 0], [1, 0.8, 1], [1, 0.99, 1]]
 
+    def test_unverified_pictures_claim_nothing(self, run_folder: Path) -> None:
+        """A first picture below 0 is one of probability 0; one above 100 is no match ratio."""
+        text = (run_folder / "predictions.csv").read_text()
+        (run_folder / "predictions.csv").write_text(text.replace("d.png,5.0,0", "d.png,-0.7,0"))
+        assert of(score(run_folder), "obverse")["reliability"][0] == [1, 0, 0]
+        (run_folder / "predictions.csv").write_text(text.replace("a.png,99.0,1", "a.png,199.0,1"))
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            score(run_folder)
+
     def test_corners(self, scored_folder: Path) -> None:
         """qa1: off by (3, 4); qa2: truth known, no homography found."""
         found = of(scored(scored_folder), "obverse")
