@@ -55,6 +55,7 @@ def stress(
 
             begin("photographing", photo_count(photos))
             drawn = draw_set(source, out / "sets" / pictures.resolve().name, photos=photos, seed=seed, step=step)
+            progress.update(progress.task_ids[-1], completed=photo_count(photos))  # what was there is not drawn anew
             material = gather([read_set(drawn)], distractors or [], limit=limit)
             for path, reason in material.refused.items():
                 refuse(path, reason)

@@ -22,7 +22,7 @@ DEPTHS = (1, 10, 100, 500, 1500)
 @dataclass(frozen=True, kw_only=True)
 class Figure:
     """key: in results.json; title: of a column; statistic: of a Judged, each photo counted by its weight (None: once).
-    unit: "share", "pixels" or "ms"; higher: whether more is better."""
+    unit: "share", "pixels" or "ms"; higher: whether more is better; depth: of the list that it looks at."""
 
     key: str
     title: str
@@ -31,6 +31,7 @@ class Figure:
     statistic: Callable[[Judged, Ints | None], float]
     unit: str = "share"
     higher: bool = True
+    depth: int | None = None
 
 
 def error_threshold(judged: Judged) -> float:
@@ -165,7 +166,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     *(
         Figure(
-            key=f"shortlist_{k}", title=f"shortlist@{k}", statistic=_listed(k),
+            key=f"shortlist_{k}", title=f"shortlist@{k}", statistic=_listed(k), depth=k,
             definition=f"Photos of gallery pictures whose right picture is among the first {k:,} of the shortlist, "
             "before any ranking by geometry or verification: the most that the stages behind it can reach.",
             source="recall@R of Jegou et al. 2011",

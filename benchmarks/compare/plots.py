@@ -202,9 +202,8 @@ def _time_recall(material: Material) -> Figure | None:
     figure, (axes,) = _one()
     for name, point in points.items():
         _line(axes, material, name, [point], markersize=8, linestyle="")
-    axes.set(
-        xscale="log", xlabel="milliseconds per photo (median)", ylabel="right picture ranked first", ylim=(0, 1.01)
-    )
+    axes.set(xlabel="milliseconds per photo (median)", ylabel="right picture ranked first", ylim=(0, 1.01))
+    _logarithmic(axes, "x")
     _legend(figure, axes)
     return figure
 

@@ -70,13 +70,13 @@ FACTORS: tuple[Factor, ...] = (
     Factor(name="tilt, degrees", plain=0, strengths=(20, 40, 55, 65, 75), view=lambda s: View(tilt=s)),
     Factor(name="rotation, degrees", plain=0, strengths=(20, 45, 90, 135, 180), view=lambda s: View(rotation=s)),
     Factor(name="distance, times", plain=1, strengths=(1.5, 2, 3, 4, 6), view=lambda s: View(shrink=s)),
-    Factor(name="blur, pixels", plain=0, strengths=(1, 2, 3, 4.5, 6), view=lambda s: View(blur=s)),
-    Factor(name="darkness, stops", plain=0, strengths=(1, 2, 3, 4, 5), view=lambda s: View(stops=s)),
+    Factor(name="blur, pixels", plain=0, strengths=(1, 2, 4, 6, 9), view=lambda s: View(blur=s)),
+    Factor(name="darkness, stops", plain=0, strengths=(1, 2, 3.5, 5, 6.5), view=lambda s: View(stops=s)),
     Factor(name="occlusion, share", plain=0, strengths=(0.15, 0.3, 0.45, 0.6, 0.75), view=lambda s: View(covered=s)),
     Factor(
-        name="JPEG, 100 - quality", plain=100 - QUALITY, strengths=(50, 70, 85, 92, 96), view=lambda s: View(loss=s)
+        name="JPEG, 100 - quality", plain=100 - QUALITY, strengths=(50, 75, 88, 95, 98), view=lambda s: View(loss=s)
     ),
-    Factor(name="noise, grey levels", plain=0, strengths=(10, 20, 35, 50, 70), view=lambda s: View(noise=s)),
+    Factor(name="noise, grey levels", plain=0, strengths=(15, 30, 50, 75, 110), view=lambda s: View(noise=s)),
     Factor(name="glare, radius", plain=0, strengths=(0.3, 0.6, 0.9, 1.2, 1.5), view=lambda s: View(glare=s)),
 )
 """Ends are chosen so that some method fails there."""

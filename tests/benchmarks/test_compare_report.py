@@ -81,6 +81,18 @@ class TestReport:
         assert "answer: //distractors/x.png" in ours
         assert "not in a folder of the run" in ours
 
+    def test_losses_come_before_costs(self, scored_folder: Path) -> None:
+        """What is recognised worse stands above what takes longer or more room."""
+        text = Page(scored_folder / "report.html").text.split("Where the baseline loses")[1]
+        assert text.index("stress: blur") < text.index("adds per second")
+        assert text.index("ranked first") < text.index("bytes per picture")
+
+    def test_depths_beyond_the_gallery_are_left_out(self, scored_folder: Path) -> None:
+        """Of 14 pictures the first 100 are all."""
+        heads = Page(scored_folder / "report.html").text.split("Where the baseline loses")[0]
+        assert "shortlist@10" in heads
+        assert "shortlist@100" not in heads
+
     def test_tables_sort(self, scored_folder: Path) -> None:
         """Each column's heading is a button, each cell carries what it is sorted by."""
         page = Page(scored_folder / "report.html")
@@ -166,6 +178,7 @@ class TestPlots:
         assert [name for name, d in drawn.items() if d.svg is None] == ["verifiers"]
         first = {d.name: d.svg.read_bytes() for d in drawn.values() if d.svg}
         assert all(svg.startswith(b"<?xml") and b"</svg>" in svg for svg in first.values())
+        assert not [name for name, svg in first.items() if b"mathdefault" in svg], "raw mathematics on an axis"
         for name in first:
             image = cv2.imread(str(run_folder / "plots" / f"{name}.png"))
             assert image is not None
