@@ -188,7 +188,7 @@ FIGURES: tuple[Figure, ...] = (
         key="recall_at_half_percent", title="recall at 0.5 % errors", statistic=at_equal_error,
         definition="Recall where every method may err equally often: the score from which on at most 0.5 % of all "
         "photos (wrong answers and false accepts) are answered wrongly is chosen on one half of the objects and "
-        "applied to the other half, which is reported.",
+        "applied to the other half, which is reported. With fewer than 200 photos in the first, none may be wrong.",
         source="ours; halves by a hash of the object's name",
     ),
     Figure(

@@ -128,7 +128,8 @@ def append_rows(path: Path, rows: Iterable[Row]) -> None:
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     """All rows, in the file's order; none of an empty file. Raises ValueError with file, line and reason where
     the header is another or a cell cannot be read."""
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+    # Spreadsheets put a byte-order mark before the header.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
             return list(_rows(reader, kind))

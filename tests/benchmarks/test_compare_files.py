@@ -60,6 +60,13 @@ class TestRows:
         append_rows(tmp_path / "x.csv", nothing)
         assert read_rows(tmp_path / "x.csv", Prediction) == []
 
+    def test_from_a_spreadsheet(self, tmp_path: Path) -> None:
+        """A byte-order mark, other line ends and another order of the columns are read alike."""
+        text = "ms,method,set,query,rank,ref,score,accepted\r\n,m,s,q,1,r,1,0\r\n"
+        (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+        (row,) = read_rows(tmp_path / "x.csv", Prediction)
+        assert (row.method, row.rank, row.accepted, row.score) == ("m", 1, False, 1.0)
+
     def test_unmeasured(self, tmp_path: Path) -> None:
         """A time that nobody measured is an empty cell."""
         write_rows(tmp_path / "x.csv", [Timing("m", "s", "q", "all", math.nan)])
