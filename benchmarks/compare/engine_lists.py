@@ -63,8 +63,12 @@ class EngineGallery:
         self._place = _place(folder, identifiers)
         self.recognizer = Recognizer.open(self._place, EngineSettings(limits=LIMITS, threads=threads))
         self.refused: dict[str, str] = {}
-        self._fill(pictures, identifiers, threads, tell)
-        self.recognizer.warm_up()
+        try:
+            self._fill(pictures, identifiers, threads, tell)
+            self.recognizer.warm_up()
+        except BaseException:  # an interruption too must give the folder free
+            self.recognizer.close()
+            raise
         self.channel = [self.recognizer.catalogue.channel(CHANNEL).id]
         self._number(identifiers)
 
@@ -95,12 +99,14 @@ class EngineGallery:
                     self.refused[str(picture.path)] = str(error)
                 tell()
 
+            pool = ThreadPoolExecutor(threads)
             try:
-                with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(add, zip(pictures, identifiers, strict=True)))
+                for _ in pool.map(add, zip(pictures, identifiers, strict=True)):
+                    pass
                 recognizer.gallery.wait_for_builds()
                 known["complete"] = True
             finally:
+                pool.shutdown(cancel_futures=True)  # an interruption need not wait for all pictures
                 known["added"] += recognizer.catalogue.counts()[CHANNEL] - there
                 known["seconds"] += time.perf_counter() - started
                 facts.write_text(json.dumps(known))

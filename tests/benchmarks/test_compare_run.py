@@ -12,6 +12,7 @@ import pytest
 from drawn_sets import TILT, drawn, make_set, photograph, write
 
 from benchmarks.compare import runner
+from benchmarks.compare.engine_lists import EngineGallery, is_filled
 from benchmarks.compare.files import Grown, Listed, Prediction, Timing, read_geometry, read_rows
 from benchmarks.compare.forecast import PREPARING, forecast
 from benchmarks.compare.growth import decades, invent, measure_growth, recombined, sample
@@ -23,6 +24,7 @@ from benchmarks.compare.shortlists.phash import PHash
 from benchmarks.sets import read_set
 from engine.matching import project
 from engine.methods import METHODS, Method, Verifier, find_method
+from engine.recognizer import Recognizer
 
 QUICK = ("phash", "global", "global+orb", "obverse")
 STABLE = ("method", "set", "query", "rank", "ref", "score", "accepted")
@@ -205,6 +207,31 @@ class TestResuming:
         method = [find_method("hog")]
         run(tmp_path, material, method, RunSettings(seed=1), command="test", overwrite=True)
         assert {r.method for r in read_rows(tmp_path / "predictions.csv", Prediction)} == {"hog"}
+
+    def test_filling_interrupted(self, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A gallery that was half filled is filled on, and keeps count."""
+        told = []
+
+        def stop() -> None:
+            told.append(1)
+            if len(told) == 4:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            EngineGallery(tmp_path, material.pictures, tell=stop)
+        assert not is_filled(tmp_path, material.pictures)
+        added = []
+        add = Recognizer.add
+        monkeypatch.setattr(Recognizer, "add", lambda *a, **k: added.append(a[2]) or add(*a, **k))
+        gallery = EngineGallery(tmp_path, material.pictures)
+        assert len(gallery.slots()) == len(material.pictures)
+        assert gallery.adds_per_second > 0
+        gallery.close()
+        assert is_filled(tmp_path, material.pictures)
+        assert len(added) == len(material.pictures)
+        again = EngineGallery(tmp_path, material.pictures)
+        assert len(added) == len(material.pictures)
+        again.close()
 
 
 class TestSampling:
