@@ -162,7 +162,7 @@ class Pipeline:
         first = np.array(sorted(seen, key=lambda n: -len(seen[n].inliers)), np.int64)
         rest = ~np.isin(numbers, first)
         inliers = np.array([len(seen[int(n)].inliers) for n in first], np.float32)
-        behind = scores[rest] / (1 + np.abs(scores[rest]))
+        behind = below_one(scores[rest])
         place = None
         if len(first):
             place = self._placed(photo, int(first[0]), seen[int(first[0])])
@@ -230,7 +230,7 @@ class Pipeline:
         ratios = np.array([ratio for _, ratio in judged], np.float32)
         # Candidates that were not verified get no ratio: less than all that have one, and than a hundredth percent.
         least = min(_UNVERIFIED, float(ratios.min(initial=_UNVERIFIED)))
-        behind = least * search.scores[rest] / (1 + search.scores[rest])
+        behind = least * below_one(search.scores[rest])
         accepted = bool(judged) and judged[0][1] >= recognizer.default_threshold
         place = None
         if judged:
@@ -238,6 +238,13 @@ class Pipeline:
             place = _engine_place(judged[0][0].verified, number, self.workshop.material.pictures[number], search)
         scores = np.concatenate([ratios, behind])
         return Found(np.concatenate([first, ranked[rest]]), scores, accepted, *listed, clock.milliseconds, place)
+
+
+def below_one(scores: FloatArray) -> NDArray[np.float64]:
+    """Falling scores of any size as falling scores between -1 and 1. Never rising: two divisions of almost equal
+    numbers may be rounded differently, by the processor's vectors or outside them."""
+    wide = scores.astype(np.float64)
+    return np.asarray(np.minimum.accumulate(wide / (1 + np.abs(wide))))
 
 
 def _describer(shortlist: str) -> str:

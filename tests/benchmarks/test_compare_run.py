@@ -18,7 +18,7 @@ from benchmarks.compare.forecast import PREPARING, forecast
 from benchmarks.compare.growth import decades, invent, measure_growth, recombined, sample
 from benchmarks.compare.local import Classical
 from benchmarks.compare.pictures import Material, gather, pair_folders
-from benchmarks.compare.pipeline import Pipeline
+from benchmarks.compare.pipeline import Pipeline, below_one
 from benchmarks.compare.runner import OtherRun, RunSettings, due_photos, photos_of, run
 from benchmarks.compare.shortlists.phash import PHash
 from benchmarks.sets import read_set
@@ -158,6 +158,18 @@ class TestOracles:
         own = imagehash.phash(Image.fromarray(shot))
         expected = [64 - (own - imagehash.phash(Image.fromarray(images[n]))) for n in numbers]
         assert scores.tolist() == expected == sorted(expected, reverse=True)
+
+
+class TestBelowOne:
+    def test_order_and_range(self) -> None:
+        """Falling scores stay falling, equal ones equal, wherever they lie; none stays none."""
+        drawn_scores = np.random.default_rng(0).normal(0, 30, 4001).astype(np.float32)
+        falling = np.sort(np.concatenate([drawn_scores, drawn_scores[:1000], np.nextafter(drawn_scores, 99)]))[::-1]
+        found = below_one(falling.astype(np.float32))
+        assert (np.diff(found) <= 0).all()
+        assert ((found > -1) & (found < 1)).all()
+        assert (np.diff(found)[np.diff(falling) == 0] == 0).all()
+        assert below_one(np.zeros(0, np.float32)).shape == (0,)
 
 
 class TestResuming:
