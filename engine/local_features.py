@@ -19,8 +19,13 @@ from engine.keypoints import (
 )
 from engine.orb_bits import describe_orb
 from engine.records import pack
+from engine.repeatability import found_again
 from engine.runtime import PatchModel
 from engine.values import Array, ByteArray, ColorImage, FloatArray
+
+SHARPNESS = 3
+"""Power of the probability that weighs the draw: 1 and 2 gained less, and so did higher ones, which crowd the
+keypoints together (docs/measurements.md)."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +57,20 @@ def describe_picture(
 ) -> LocalFeatures:
     """Up to 400 keypoints of the picture at 480 pixels, in the order in which they vote.
 
-    The order is drawn at random (fixed seed), weighted by how often keypoints of their kind are found
+    The order is drawn at random (fixed seed), weighted by how likely keypoints of their kind are to be found
     again: choosing the strongest instead loses recall, because they crowd together.
     """
     features = _describe(picture, model, detector, orb=orb)
-    order = voting_order(features.keypoints)
+    order = voting_order(found_again(features.keypoints, features.size, model.vocabulary.repeatability))
     bits = None if features.orb is None else features.orb[order]
     return LocalFeatures(features.keypoints.take(order), features.descriptors[order], features.size, bits)
 
 
-def voting_order(keypoints: Keypoints) -> Array:
-    """A weighted random order (Efraimidis & Spirakis 2006): key = u ** (1 / weight), largest first.
-
-    The weight grows with the rank of the Harris response among the picture's keypoints.
-    """
-    count = len(keypoints)
-    rank = np.argsort(np.argsort(keypoints.response)) / max(count - 1, 1)
-    uniform = np.random.default_rng(0).random(count)
-    return np.argsort(-(uniform ** (1 / (0.3 + rank))))
+def voting_order(probability: Array) -> Array:
+    """A weighted random order (Efraimidis & Spirakis 2006) of keypoints that are found again with the given
+    probabilities: key = u ** (1 / weight), largest first."""
+    uniform = np.random.default_rng(0).random(len(probability))
+    return np.argsort(-(uniform ** (1 / np.maximum(probability**SHARPNESS, 1e-9))))
 
 
 def pack_features(features: LocalFeatures, model: PatchModel) -> Array:

@@ -21,19 +21,22 @@ from engine.values import Array, FloatArray
 HALF_BITS = 10
 ROOT_BITS = 5
 BITS = 64
+_MATRICES = ("medians", "vlad_centroids", "vlad_mean", "vlad_matrix", "repeatability")
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """centroids[m]: (2, 2**(5+m), D/2) float32, level m of both halves' trees, m = 0..5;
     medians: (D,) of the descriptors, which halve each bit of the signature;
-    vlad_centroids: (K, D); vlad_mean: (K*D,); vlad_matrix: (K*D, G) PCA with whitening."""
+    vlad_centroids: (K, D); vlad_mean: (K*D,); vlad_matrix: (K*D, G) PCA with whitening;
+    repeatability: (7,) weights of `engine.repeatability`, zeros: all keypoints alike."""
 
     centroids: tuple[FloatArray, ...]
     medians: FloatArray
     vlad_centroids: FloatArray
     vlad_mean: FloatArray
     vlad_matrix: FloatArray
+    repeatability: FloatArray
 
     @property
     def global_dimension(self) -> int:
@@ -143,7 +146,7 @@ def load_vocabulary(path: Path) -> Vocabulary:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             levels = tuple(file[f"centroids{m}"].astype(np.float32) for m in range(HALF_BITS - ROOT_BITS + 1))
-            rest = (file[k].astype(np.float32) for k in ("medians", "vlad_centroids", "vlad_mean", "vlad_matrix"))
+            rest = (file[k].astype(np.float32) for k in _MATRICES)
             return Vocabulary(levels, *rest)
     except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is no vocabulary: {error}") from error
@@ -160,4 +163,5 @@ def save_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
         vlad_centroids=vocabulary.vlad_centroids.astype(np.float16),
         vlad_mean=vocabulary.vlad_mean.astype(np.float16),
         vlad_matrix=vocabulary.vlad_matrix.astype(np.float16),
+        repeatability=vocabulary.repeatability.astype(np.float32),
     )

@@ -37,7 +37,7 @@ class VoteSettings:
 
 SMALL = VoteSettings(keypoints=400, half_bits=7, words=5, hamming=20)
 MEDIUM = VoteSettings(keypoints=200, half_bits=8, words=8, hamming=20)
-LARGE = VoteSettings(keypoints=100, half_bits=10, words=8, hamming=20)
+LARGE = VoteSettings(keypoints=100, half_bits=10, words=16, hamming=20)
 HUGE = VoteSettings(keypoints=100, half_bits=10, words=8, hamming=16)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from engine.vocabulary import save_vocabulary
 from training.fit import fit_vocabulary
 from training.network import PatchNetwork
 from training.pairs import read_rgb
+from training.repeatability import fit_repeatability, observe
 
 OPSET = 17
+WATCHED_PICTURES = 500
+"""Pictures that are photographed by simulation to learn which keypoints are found again."""
 PARITY = 1e-4
 """Largest difference to PyTorch that an export may show."""
 
@@ -101,8 +105,8 @@ def picture_patches(path: Path) -> ByteArray | None:
 def export(
     checkpoint: Path, pictures: list[Path], out: Path, *, name: str, card: dict[str, Any], global_dimension: int = 512
 ) -> dict[str, Any]:
-    """Writes patch.onnx, patch.int8.onnx, vocabulary.npz and card.json into `out`; words and PCA are fitted on
-    `pictures`."""
+    """Writes patch.onnx, patch.int8.onnx, vocabulary.npz and card.json into `out`; words, PCA and repeatability
+    are fitted on `pictures`."""
     out.mkdir(parents=True, exist_ok=True)
     network, state = load_checkpoint(checkpoint)
     parity = export_network(network, out / "patch.onnx")
@@ -113,6 +117,9 @@ def export(
     session = open_session(out / "patch.int8.onnx", threads=2, providers=("CPUExecutionProvider",))
     described: list[FloatArray] = [session.run(None, {"patches": p})[0] for p in taken]
     vocabulary = fit_vocabulary(described, dimension=min(global_dimension, len(described)))
+    watched = pictures[:: max(1, len(pictures) // WATCHED_PICTURES)]
+    figures, found = observe(watched, lambda patches: session.run(None, {"patches": patches})[0], vocabulary)
+    vocabulary = replace(vocabulary, repeatability=fit_repeatability(figures, found))
     save_vocabulary(out / "vocabulary.npz", vocabulary)
     facts = {
         "name": name,
@@ -128,6 +135,7 @@ def export(
         "cosine_of_int8_to_float32": round(cosine, 5),
         "global_dimension": vocabulary.global_dimension,
         "vlad_words": len(vocabulary.vlad_centroids),
+        "keypoints_found_again": round(float(found.mean()), 4) if len(found) else None,
         "training": {"steps": state["step"], "seconds": round(state["seconds"]), "settings": state["settings"]},
         **card,
     }

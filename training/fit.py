@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import faiss
 import numpy as np
 
+from engine.repeatability import FIGURES
 from engine.values import FloatArray
 from engine.vocabulary import HALF_BITS, ROOT_BITS, Vocabulary
 
@@ -48,7 +51,8 @@ def tree_of(points: FloatArray, *, seed: int) -> list[FloatArray]:
 def fit_vocabulary(
     per_picture: list[FloatArray], *, vlad_words: int = 64, dimension: int = 512, seed: int = 0
 ) -> Vocabulary:
-    """From the descriptors of each training picture, a list of (N_i, D) float32."""
+    """From the descriptors of each training picture, a list of (N_i, D) float32; its repeatability is to be
+    fitted apart (`training.repeatability`)."""
     rng = np.random.default_rng(seed)
     everything = np.concatenate(per_picture)
     sample = everything[rng.permutation(len(everything))[:400_000]]
@@ -61,6 +65,7 @@ def fit_vocabulary(
         kmeans(sample, vlad_words, seed=seed),
         np.zeros(vlad_words * sample.shape[1], np.float32),
         np.zeros((vlad_words * sample.shape[1], dimension), np.float32),
+        np.zeros(len(FIGURES) + 1, np.float32),
     )
     vlads = np.stack([vocabulary.vlad(d) for d in per_picture if len(d)])
     mean = vlads.mean(0)
@@ -70,4 +75,4 @@ def fit_vocabulary(
     # Whitening to the power of one half: full whitening lifts the noise of the last axes as high as the first.
     matrix = np.zeros((vlads.shape[1], dimension), np.float32)
     matrix[:, :kept] = axes[:kept].T / np.sqrt(np.maximum(spread, spread[0] * 1e-3))
-    return Vocabulary(centroids, vocabulary.medians, vocabulary.vlad_centroids, mean, matrix)
+    return replace(vocabulary, vlad_mean=mean, vlad_matrix=matrix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +56,7 @@ class TestWords:
     def test_coarser_words_are_prefixes(self, vocabulary: Vocabulary, half_bits: int) -> None:
         """The first bits of each half are the word that a vocabulary with only the upper levels gives."""
         points = unit(300)
-        upper = Vocabulary(
-            vocabulary.centroids[: half_bits - ROOT_BITS + 1],
-            vocabulary.medians,
-            vocabulary.vlad_centroids,
-            vocabulary.vlad_mean,
-            vocabulary.vlad_matrix,
-        )
+        upper = replace(vocabulary, centroids=vocabulary.centroids[: half_bits - ROOT_BITS + 1])
         word, coarse, drop = vocabulary.words(points), upper.words(points), HALF_BITS - half_bits
         assert (word >> HALF_BITS >> drop == coarse >> HALF_BITS).all()
         assert ((word & 1023) >> drop == coarse & 1023).all()
@@ -168,6 +163,7 @@ class TestFile:
         for a, b in zip(again.centroids, vocabulary.centroids, strict=True):
             assert np.allclose(a, b, rtol=2e-3, atol=1e-4)
         assert (again.medians == vocabulary.medians).all()
+        assert (again.repeatability == vocabulary.repeatability).all()
         for name in ("vlad_centroids", "vlad_mean", "vlad_matrix"):
             assert np.allclose(getattr(again, name), getattr(vocabulary, name), rtol=2e-3, atol=1e-4)
             assert getattr(again, name).dtype == np.float32

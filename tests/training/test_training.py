@@ -14,14 +14,18 @@ from engine.config import EngineSettings
 from engine.image import encode_jpeg
 from engine.keypoints import Keypoints
 from engine.recognizer import Recognizer
+from engine.repeatability import FIGURES
+from engine.runtime import PatchModel
 from training.pairs import corresponding, generate, is_validation, list_pictures, pairs_of, read_rgb
 from training.simulate import Warp, random_warp, render, simulate
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'obverse[train]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'obverse[train]'")
 
 from training.export import PARITY, export, export_network, load_checkpoint  # noqa: E402  # both need torch
 from training.network import PatchNetwork  # noqa: E402
+from training.repeatability import fit_repeatability, observe, visible  # noqa: E402  # needs scikit-learn
 from training.train import (  # noqa: E402
     TrainingSettings,
     hardest_triplets,
@@ -157,6 +161,46 @@ class TestPairs:
             assert (a.picture == b.picture).all()
             assert (a.photo == b.photo).all()
             assert len(a.picture) == len(a.photo) == len(a.source) <= 10
+
+
+class TestRepeatability:
+    def test_observed_in_simulation(self, pictures: Path) -> None:
+        """Of a picture's keypoints a fair share is found again; figures and labels belong together, and the same
+        seed observes the same."""
+        model = PatchModel()
+        paths = list_pictures(pictures)[:3]
+        runs = [observe(paths, model.describe, model.vocabulary, seed=4, photos=1) for _ in range(2)]
+        (figures, found), (again, _) = runs
+        assert len(figures) == len(found) > 200
+        assert (figures == again).all()
+        assert 0.1 < found.mean() < 0.9
+
+    def test_fit(self) -> None:
+        """The fit finds the figure that decides, and gives probabilities of the right size."""
+        rng = np.random.default_rng(0)
+        figures = rng.normal(3, 2, (4000, len(FIGURES))).astype(np.float32)
+        truth = 1 / (1 + np.exp(-(figures[:, 2] - 3)))
+        weights = fit_repeatability(figures, rng.random(4000) < truth)
+        assert weights.dtype == np.float32
+        assert abs(weights[2] - 1) < 0.15
+        assert np.abs(np.delete(weights[:6], 2)).max() < 0.1
+        assert np.abs(1 / (1 + np.exp(-(figures @ weights[:6] + weights[6]))) - truth).max() < 0.1
+
+    @pytest.mark.parametrize("count", [0, 5])
+    def test_nothing_to_learn(self, count: int) -> None:
+        """Where nothing was found again, or nothing seen, all keypoints are alike."""
+        assert (fit_repeatability(np.ones((count, 6), np.float32), np.zeros(count, bool)) == 0).all()
+
+    def test_visible(self) -> None:
+        """A keypoint is visible where its place in the photo lies inside the photo."""
+        warp = some_warp(3)
+        grid = np.stack(np.meshgrid(np.arange(480), np.arange(400)), -1).reshape(-1, 2).astype(np.float32)
+        source = warp.photo_to_picture(grid[::97])
+        inside = ((source > 0) & (source < [240, 320])).all(1)
+        one = np.ones(inside.sum(), np.float32)
+        assert visible(Keypoints(source[inside], one, one, one), warp, 1.0, (480, 400)).mean() > 0.99
+        far = Keypoints(source[inside], one, one, one)
+        assert not visible(far, warp, 1.0, (1, 1)).any()
 
 
 class TestHeldOut:
