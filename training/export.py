@@ -103,7 +103,7 @@ def picture_patches(path: Path) -> ByteArray | None:
 
 
 def export(
-    checkpoint: Path, pictures: list[Path], out: Path, *, name: str, card: dict[str, Any], global_dimension: int = 512
+    checkpoint: Path, pictures: list[Path], out: Path, *, name: str, card: dict[str, Any], global_dimension: int = 1024
 ) -> dict[str, Any]:
     """Writes patch.onnx, patch.int8.onnx, vocabulary.npz and card.json into `out`; words, PCA and repeatability
     are fitted on `pictures`."""

@@ -49,7 +49,7 @@ def tree_of(points: FloatArray, *, seed: int) -> list[FloatArray]:
 
 
 def fit_vocabulary(
-    per_picture: list[FloatArray], *, vlad_words: int = 64, dimension: int = 512, seed: int = 0
+    per_picture: list[FloatArray], *, vlad_words: int = 64, dimension: int = 1024, seed: int = 0
 ) -> Vocabulary:
     """From the descriptors of each training picture, a list of (N_i, D) float32; its repeatability is to be
     fitted apart (`training.repeatability`)."""
@@ -67,12 +67,18 @@ def fit_vocabulary(
         np.zeros((vlad_words * sample.shape[1], dimension), np.float32),
         np.zeros(len(FIGURES) + 1, np.float32),
     )
-    vlads = np.stack([vocabulary.vlad(d) for d in per_picture if len(d)])
+    mean, matrix = fit_projection(np.stack([vocabulary.vlad(d) for d in per_picture if len(d)]), dimension)
+    return replace(vocabulary, vlad_mean=mean, vlad_matrix=matrix)
+
+
+def fit_projection(vlads: FloatArray, dimension: int) -> tuple[FloatArray, FloatArray]:
+    """Mean (K*D,) and matrix (K*D, dimension) of the PCA of pictures' VLADs (N, K*D), whitened to the power of one
+    half: full whitening lifts the noise of the last axes as high as the first. Fewer pictures than dimensions
+    leave the last columns zero."""
     mean = vlads.mean(0)
     _, spread, axes = np.linalg.svd(vlads - mean, full_matrices=False)
     kept = min(dimension, len(spread))
     spread = spread[:kept] / np.sqrt(len(vlads))
-    # Whitening to the power of one half: full whitening lifts the noise of the last axes as high as the first.
     matrix = np.zeros((vlads.shape[1], dimension), np.float32)
     matrix[:, :kept] = axes[:kept].T / np.sqrt(np.maximum(spread, spread[0] * 1e-3))
-    return replace(vocabulary, vlad_mean=mean, vlad_matrix=matrix)
+    return mean, matrix
