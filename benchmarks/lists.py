@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,15 +22,16 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.sets import EvaluationSet, pictures_in, read_set
+from benchmarks.sets import LIMITS, EvaluationSet, pictures_in, read_set
 from engine import votes
 from engine.config import EngineSettings
 from engine.errors import ImageError
-from engine.image import ImageLimits, decode, trim_margins
-from engine.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, resize_long_side
-from engine.local_features import LocalFeatures, describe_photo, describe_picture, pack_features
-from engine.records import KEYPOINTS
-from engine.runtime import PatchModel, RuntimeSettings
+from engine.image import decode
+from engine.keypoints import PHOTO_DETECTOR
+from engine.local_features import LocalFeatures, describe_photo
+from engine.recognizer import Recognizer
+from engine.records import KEYPOINTS, from_bytes
+from engine.runtime import DEFAULT_MODEL, PatchModel
 from engine.values import Array, FloatArray
 from engine.votes import HUGE, LARGE, MEDIUM, SMALL, VoteSettings
 
@@ -45,12 +47,12 @@ PRESETS: dict[str, VoteSettings] = {
     "100 keypoints, 2^20 words, 32 a keypoint": VoteSettings(keypoints=100, half_bits=10, words=32, hamming=20),
 }
 """The engine's own, and others that tell what each choice costs."""
-_LIMITS = ImageLimits(formats=("JPEG", "PNG", "WebP"))
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The gallery: names; records (N, 400, 2) uint64 and counts (N,) as the engine keeps them; vectors (N, G)."""
+    """The gallery: names; records (N, 400, 2) uint64 and counts (N,) as the engine keeps them; vectors (N, G)
+    of whole numbers, as it keeps them in 8 bits."""
 
     names: list[str]
     records: Array
@@ -68,35 +70,35 @@ class Photo:
 
 
 def lists(
-    sets: Sequence[EvaluationSet], distractors: Sequence[Path], model: PatchModel, *, workers: int = 2
+    sets: Sequence[EvaluationSet], distractors: Sequence[Path], model: Path, *, workers: int = 2
 ) -> dict[str, Any]:
-    """{"pictures", "photos", "lists": {NAME: {"bytes", "ms", "all": {depth: recall}, "sets": {...}}}}."""
-    stored = _store(sets, distractors, model, workers=workers)
-    photos = _photos(sets, stored, model)
+    """{"model", "pictures", "photos", "lists": {NAME: {"bytes", "ms", "all": {depth: recall}, "sets": {...}}}}."""
+    settings = EngineSettings(model=model, limits=LIMITS, keep_pictures=False)
+    with tempfile.TemporaryDirectory() as folder, Recognizer.open(Path(folder), settings) as recognizer:
+        stored = _store(sets, distractors, recognizer, workers=workers)
+        loaded, fingerprint = recognizer.model, recognizer.model.fingerprint
+    photos = _photos(sets, stored, loaded)
     found: dict[str, Any] = {}
     with threadpool_limits(1):
         for name, preset in PRESETS.items():
-            found[name] = {"bytes": preset.bytes_per_picture, **_judge(photos, _votes(stored, preset, model))}
-        size = model.vocabulary.global_dimension
-        found["global descriptor"] = {"bytes": size, **_judge(photos, _global(stored, model))}
-    return {"model": model.fingerprint, "pictures": len(stored.names), "photos": len(photos), "lists": found}
+            found[name] = {"bytes": preset.bytes_per_picture, **_judge(photos, _votes(stored, preset, loaded))}
+        size = loaded.vocabulary.global_dimension
+        found["global descriptor"] = {"bytes": size, **_judge(photos, _global(stored, loaded))}
+    return {"model": fingerprint, "pictures": len(stored.names), "photos": len(photos), "lists": found}
 
 
-def _store(sets: Sequence[EvaluationSet], distractors: Sequence[Path], model: PatchModel, *, workers: int) -> Stored:
+def _store(
+    sets: Sequence[EvaluationSet], distractors: Sequence[Path], recognizer: Recognizer, *, workers: int
+) -> Stored:
     work = [(f"{s.name}/{p.relative_to(s.folder / 'refs')}", p) for s in sets for p in s.references()]
     work += [(f"//{p}", p) for p in distractors]
 
-    def describe(item: tuple[str, Path]) -> tuple[str, Array, FloatArray] | None:
+    def describe(item: tuple[str, Path]) -> tuple[str, Array, Array] | None:
         try:
-            image = decode(item[1].read_bytes(), long_side=640, limits=_LIMITS)[0]
+            stored = recognizer.describe(item[1].read_bytes())[0]
         except ImageError:
             return None
-        left, top, right, bottom = trim_margins(image)
-        picture = resize_long_side(image[top:bottom, left:right], PICTURE_DETECTOR.long_side)
-        features = describe_picture(picture, model)
-        if len(features.keypoints) < EngineSettings().min_keypoints:
-            return None
-        return item[0], pack_features(features, model), model.vocabulary.global_descriptor(features.descriptors)
+        return item[0], from_bytes(stored.keypoints), np.frombuffer(stored.vector, np.int8)
 
     with ThreadPoolExecutor(workers) as pool:
         rows = [row for row in pool.map(describe, work) if row is not None]
@@ -104,7 +106,8 @@ def _store(sets: Sequence[EvaluationSet], distractors: Sequence[Path], model: Pa
     for record, (_, packed, _) in zip(records, rows, strict=True):
         record[: len(packed)] = packed
     counts = np.array([len(packed) for _, packed, _ in rows], np.int64)
-    return Stored([name for name, _, _ in rows], records, counts, np.stack([vector for _, _, vector in rows]))
+    vectors = np.stack([vector for _, _, vector in rows]).astype(np.float32)
+    return Stored([name for name, _, _ in rows], records, counts, vectors)
 
 
 def _photos(sets: Sequence[EvaluationSet], stored: Stored, model: PatchModel) -> list[Photo]:
@@ -114,8 +117,7 @@ def _photos(sets: Sequence[EvaluationSet], stored: Stored, model: PatchModel) ->
         for query, references in sorted(one.truth.items()):
             if references:
                 data = (one.folder / "queries" / query).read_bytes()
-                image = decode(data, long_side=PHOTO_DETECTOR.long_side, limits=_LIMITS)[0]
-                features = describe_photo(resize_long_side(image, PHOTO_DETECTOR.long_side), model)
+                features = describe_photo(decode(data, long_side=PHOTO_DETECTOR.long_side, limits=LIMITS)[0], model)
                 right = frozenset(number[n] for r in references if (n := f"{one.name}/{r}") in number)
                 photos.append(Photo(one.name, right, features))
     return photos
@@ -178,8 +180,7 @@ def main() -> None:
     chosen = parser.parse_args()
     sets = [read_set(folder) for folder in chosen.sets]
     others = [path for folder in chosen.distractors for path in pictures_in(folder)[: chosen.limit]]
-    models = chosen.model or [RuntimeSettings().model]
-    found = [lists(sets, others, PatchModel(RuntimeSettings(model=folder))) for folder in models]
+    found = [lists(sets, others, folder) for folder in chosen.model or [DEFAULT_MODEL]]
     text = json.dumps(found, indent=1)
     if chosen.json:
         chosen.json.write_text(text + "\n")

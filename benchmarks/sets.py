@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import IdentifierTaken, ImageError
+from engine.image import ImageLimits
 from engine.recognizer import Recognizer
 
 CHANNEL = "evaluation"
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+LIMITS = ImageLimits(formats=("JPEG", "PNG", "WebP"))
+"""What measurements read: other people's pictures are often WebP, which the service does not take."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from drawn_sets import drawn, make_set, write
 
 from benchmarks.lists import DEPTHS, PRESETS, lists
 from benchmarks.sets import pictures_in, read_set
-from engine.runtime import PatchModel
+from engine.runtime import DEFAULT_MODEL
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +31,7 @@ class TestLists:
     def test_finds_what_is_plain(self, folders: tuple[Path, Path]) -> None:
         """Every list finds warped drawings among eleven pictures; what cannot be read is left out, photos of
         nothing are not counted."""
-        found = lists([read_set(folders[0])], pictures_in(folders[1]), PatchModel())
+        found = lists([read_set(folders[0])], pictures_in(folders[1]), DEFAULT_MODEL)
         assert (found["pictures"], found["photos"]) == (11, 4)
         assert set(found["lists"]) == {*PRESETS, "global descriptor"}
         for row in found["lists"].values():
@@ -44,7 +44,7 @@ class TestLists:
         """A photo whose picture could not be stored counts, and counts as not found."""
         folder = make_set(tmp_path / "set", range(2))
         (folder / "refs" / "r0.png").write_bytes(b"no image")
-        found = lists([read_set(folder)], [], PatchModel())
+        found = lists([read_set(folder)], [], DEFAULT_MODEL)
         assert found["photos"] == 2
         assert {row["all"]["10"] for row in found["lists"].values()} == {0.5}
 
