@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.sets import CHANNEL, fill, identifier_of, pictures_in
+from benchmarks.sets import CHANNEL, LIMITS, fill, identifier_of, pictures_in
 from engine.config import EngineSettings
 from engine.errors import TooFewFeatures
-from engine.image import ImageLimits, encode_jpeg
+from engine.image import encode_jpeg
 from engine.recognizer import Recognizer
 from training.pairs import read_rgb
 from training.simulate import simulate
@@ -28,7 +28,7 @@ from training.simulate import simulate
 
 def measure(folder: Path, *, number: int = 400) -> dict[str, dict[str, Any]]:
     rng = np.random.default_rng(0)
-    settings = EngineSettings(limits=ImageLimits(formats=("JPEG", "PNG", "WebP")))
+    settings = EngineSettings(limits=LIMITS)
     paths = pictures_in(folder)
     rows: dict[int, list[bool | None]] = {}
     with tempfile.TemporaryDirectory() as name, Recognizer.open(Path(name), settings) as recognizer:

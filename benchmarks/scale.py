@@ -20,18 +20,20 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from benchmarks.sets import pictures_in
+from benchmarks.sets import LIMITS, pictures_in
 from engine import geometry, store, votes
 from engine.catalogue import Catalogue
 from engine.config import EngineSettings
 from engine.errors import ImageError
 from engine.gallery import SHARED, Gallery, Shard, SlotTable
-from engine.image import ImageLimits, decode
+from engine.image import decode
 from engine.keypoints import PHOTO_DETECTOR, resize_long_side
 from engine.local_features import LocalFeatures, describe_photo
 from engine.recognizer import Recognizer
 from engine.records import KEYPOINTS, from_bytes
+from engine.runtime import PatchModel, RuntimeSettings
 from engine.values import Array
+from engine.vocabulary import Vocabulary
 from training.simulate import simulate
 
 CHANNEL = 1
@@ -66,12 +68,11 @@ def _material(
     pictures: Path, folder: Path, settings: EngineSettings, photos: int
 ) -> tuple[Array, Array, list[LocalFeatures]]:
     """Keypoint rows and vectors of real pictures, and simulated photographs of some of them."""
-    limits = ImageLimits(formats=("JPEG", "PNG", "WebP"))
     rng = np.random.default_rng(0)
     rows: list[Array] = []
     vectors: list[Array] = []
     queries: list[LocalFeatures] = []
-    with Recognizer.open(folder / "pool", replace(settings, limits=limits)) as recognizer:
+    with Recognizer.open(folder / "pool", replace(settings, limits=LIMITS)) as recognizer:
         for path in pictures_in(pictures)[:1500]:
             try:
                 stored = recognizer.describe(path.read_bytes())[0]
@@ -80,7 +81,7 @@ def _material(
             rows.append(from_bytes(stored.keypoints))
             vectors.append(np.frombuffer(stored.vector, np.int8))
             if len(queries) < photos:
-                picture = decode(path.read_bytes(), long_side=640, limits=limits)[0]
+                picture = decode(path.read_bytes(), long_side=640, limits=LIMITS)[0]
                 photo = simulate(picture, [], rng, strength=0.5)[0]
                 photo = resize_long_side(photo, PHOTO_DETECTOR.long_side)
                 features = describe_photo(photo, recognizer.model)
@@ -89,13 +90,16 @@ def _material(
     return np.concatenate(rows), np.stack(vectors), queries
 
 
+def _vocabulary(settings: EngineSettings) -> Vocabulary:
+    return PatchModel(RuntimeSettings(model=settings.model, providers=settings.providers)).vocabulary
+
+
 def _measure(
     folder: Path, count: int, pool: Array, vectors: Array, queries: list[LocalFeatures], settings: EngineSettings
 ) -> dict[str, Any]:
     folder.mkdir()
     catalogue = Catalogue(folder)
-    recognizer_model = Recognizer.open(folder, settings).model
-    vocabulary = recognizer_model.vocabulary
+    vocabulary = _vocabulary(settings)
     rng = np.random.default_rng(count)
     gallery = Gallery(catalogue, vocabulary, settings)
     started = time.perf_counter()
@@ -140,7 +144,7 @@ def _measure_channels(
     place = folder / "channels"
     place.mkdir()
     catalogue = Catalogue(place)
-    gallery = Gallery(catalogue, Recognizer.open(place, settings).model.vocabulary, settings)
+    gallery = Gallery(catalogue, _vocabulary(settings), settings)
     gallery.table = _table(place, count, pool, vectors, np.random.default_rng(0))
     result: dict[str, Any] = {"channels": number, "pictures": count}
     for name, owners in (("one_channel", np.full(count, CHANNEL)), ("many_channels", np.arange(count) % number + 1)):
@@ -285,8 +289,7 @@ def _measure_votes(count: int, pool: Array, queries: list[LocalFeatures], settin
     started = time.perf_counter()
     segment = _made_up_segment(count, pool, preset)
     built = time.perf_counter() - started
-    with Recognizer.open(Path(tempfile.mkdtemp()), settings) as recognizer:
-        vocabulary = recognizer.model.vocabulary
+    vocabulary = _vocabulary(settings)
     allowed = np.ones(count, np.uint8)
     row: dict[str, Any] = {
         "pictures": count,

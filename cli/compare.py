@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from cli.options import notices, refuse
+from cli.progress import bars, told_errors
 
 if TYPE_CHECKING:
     from benchmarks.compare.pictures import Material
-    from benchmarks.compare.runner import RunSettings, Tell
+    from benchmarks.compare.runner import RunSettings
     from engine.methods import Method
 
 ALL = "all"
@@ -75,18 +73,18 @@ def compare(
 
     settings = RunSettings(threads=threads, seed=seed, ceiling_queries=_ceiling(ceiling_queries), matcher=matcher)
     command = shlex.join(["obverse", *sys.argv[1:]])
-    with _told_errors():
+    with told_errors():
         chosen = _methods(methods, grid=grid_shortlist if grid else None, matcher=matcher)
         material = _material(out, sets or [], pictures, photos, distractors or [], limit)
         check_folder(out, describe_run(material, settings, command=command), overwrite=overwrite)
     _predict(out, material, chosen, settings, ask=not yes)
-    with _bars() as tell:
+    with bars() as tell:
         run(out, material, chosen, settings, command=command, tell=tell)
     if growth is not None:
-        with _bars() as tell:
+        with bars() as tell:
             measure_growth(out, material, chosen, settings, descriptors=growth, tell=tell)
     notices.print("scoring")
-    with _told_errors():
+    with told_errors():
         score(out)
         write_report(out)
     typer.echo(f"{out / 'report.html'}")
@@ -98,16 +96,6 @@ def _ceiling(text: str) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise typer.BadParameter(f"{text!r} is neither a number of photos nor {ALL}", param_hint="--ceiling-queries")
     return int(text)
-
-
-@contextlib.contextmanager
-def _told_errors() -> Iterator[None]:
-    """What the comparison refuses on purpose becomes one line on stderr and status 1."""
-    try:
-        yield
-    except ValueError as error:
-        typer.echo(f"obverse: {error}", err=True)
-        raise typer.Exit(1) from error
 
 
 def _methods(names: str, *, grid: str | None, matcher: Path | None) -> list[Method]:
@@ -175,16 +163,3 @@ def _predict(out: Path, material: Material, methods: list[Method], settings: Run
     notices.print(table)
     if found and ask and sys.stdin.isatty() and not typer.confirm("Start?", default=True):
         raise typer.Exit(0)
-
-
-@contextlib.contextmanager
-def _bars() -> Iterator[Tell]:
-    from benchmarks.compare.runner import Tell
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=notices) as progress:
-
-        def begin(title: str, steps: int) -> None:
-            progress.add_task(title, total=steps)
-
-        yield Tell(begin, lambda: progress.advance(progress.task_ids[-1]))

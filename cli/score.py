@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from cli.options import AsJson, print_json
+from cli.progress import told_errors
 
 COLUMNS = ("recall_at_1", "ranked_first", "micro_ap", "recall_at_half_percent", "wrong", "ms_p50")
 
@@ -29,12 +30,9 @@ def score(
     from benchmarks.compare.report import write_report
     from benchmarks.compare.scoring import score as judge
 
-    try:
+    with told_errors():
         results = judge(out, predictions or [])
         report = write_report(out)
-    except ValueError as error:
-        typer.echo(f"obverse: {error}", err=True)
-        raise typer.Exit(1) from error
     if as_json:
         print_json(results)
         return

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cli.options import notices, refuse
+from cli.options import refuse
+from cli.progress import bars, told_errors
 
 
 def stress(
@@ -34,38 +34,25 @@ def stress(
     """Photograph pictures by simulation, one factor at a time, and compare methods on the photos."""
     from benchmarks.compare.pictures import gather
     from benchmarks.compare.report import write_report
-    from benchmarks.compare.runner import RunSettings, Tell, run
+    from benchmarks.compare.runner import RunSettings, run
     from benchmarks.compare.scoring import judge_all, read_run, score
-    from benchmarks.compare.stress import draw_set, photo_count, write_stress
+    from benchmarks.compare.stress import draw_set, write_stress
     from benchmarks.sets import read_set
     from engine.methods import METHODS, find_method
 
     source = pictures / "refs" if (pictures / "refs").is_dir() else pictures
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    try:
+    with told_errors():
         named = [find_method(name.strip()) for name in methods.split(",") if name.strip()]
         chosen = named or [m for m in METHODS if not m.ceiling]
-        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=notices) as progress:
-
-            def begin(title: str, steps: int) -> None:
-                progress.add_task(title, total=steps)
-
-            def step() -> None:
-                progress.advance(progress.task_ids[-1])
-
-            begin("photographing", photo_count(photos))
-            drawn = draw_set(source, out / "sets" / pictures.resolve().name, photos=photos, seed=seed, step=step)
-            progress.update(progress.task_ids[-1], completed=photo_count(photos))  # what was there is not drawn anew
+        with bars() as tell:
+            drawn = draw_set(source, out / "sets" / pictures.resolve().name, photos=photos, seed=seed, tell=tell)
             material = gather([read_set(drawn)], distractors or [], limit=limit)
             for path, reason in material.refused.items():
                 refuse(path, reason)
             settings = RunSettings(threads=threads, seed=seed, ceiling_queries=None)
             command = shlex.join(["obverse", *sys.argv[1:]])
-            run(out, material, chosen, settings, command=command, tell=Tell(begin, step), overwrite=overwrite)
+            run(out, material, chosen, settings, command=command, tell=tell, overwrite=overwrite)
         write_stress(out, judge_all(out, read_run(out)))
         score(out)
         report = write_report(out)
-    except ValueError as error:
-        typer.echo(f"obverse: {error}", err=True)
-        raise typer.Exit(1) from error
     typer.echo(report)

@@ -74,13 +74,15 @@ class Searcher:
     ) -> None:
         self.catalogue, self.gallery, self.model = catalogue, gallery, model
         self.calibration, self.settings = calibration, settings
-        self._threads = ThreadPoolExecutor(max(2, settings.threads), thread_name_prefix="recognise")
-        self._pool = self._threads if settings.threads > 1 else None
+        self._pool = (
+            ThreadPoolExecutor(settings.threads, thread_name_prefix="recognise") if settings.threads > 1 else None
+        )
         self._pictures: OrderedDict[int, ColorImage] = OrderedDict()
         self._pictures_lock = threading.Lock()
 
     def close(self) -> None:
-        self._threads.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()
 
     def examine(self, photo: bytes, channels: Sequence[int], clock: Clock) -> tuple[PhotoSearch, list[Looked]]:
         """Decodes, describes, ranks and verifies; a closer look follows where the first finds nothing that
@@ -135,7 +137,7 @@ class Searcher:
                 queries,
                 votes_depth=deeper * settings.votes_depth,
                 global_depth=deeper * settings.global_depth,
-                pool=self._pool if settings.threads > 1 else None,
+                pool=self._pool,
             )
             slots = shortlist.union()
             if everything:
@@ -248,6 +250,6 @@ class Searcher:
         picture = decode(jpeg, long_side=320)[0]
         with self._pictures_lock:
             self._pictures[picture_id] = picture
-            if len(self._pictures) > 64:
+            if len(self._pictures) > _CACHED_PICTURES:
                 self._pictures.popitem(last=False)
         return picture

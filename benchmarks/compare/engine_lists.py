@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.compare.arrays import Arrays
-from benchmarks.compare.pictures import LIMITS, Picture
-from benchmarks.sets import CHANNEL, identifier_of
+from benchmarks.compare.pictures import Picture
+from benchmarks.sets import CHANNEL, LIMITS, identifier_of
 from engine import geometry, global_index, votes
 from engine.config import EngineSettings
 from engine.errors import IdentifierTaken, ImageError

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.sets import EvaluationSet, identifier_of, pictures_in
+from benchmarks.sets import LIMITS, EvaluationSet, identifier_of, pictures_in
 from engine.errors import ImageError
-from engine.image import ImageLimits, decode
+from engine.image import decode
 from engine.values import ColorImage
 
 DISTRACTORS = "distractors"
-LIMITS = ImageLimits(formats=("JPEG", "PNG", "WebP"))
 SMALL_SIDE = 640
 """Long side that pictures and photos are decoded for; every method sees the same pixels."""
 

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.compare.learned import Matcher
-from benchmarks.compare.pictures import LIMITS, Photo, Picture, read_small
+from benchmarks.compare.pictures import Photo, Picture, read_small
 from benchmarks.compare.shortlists import ENGINE_LISTS, SHORTLISTS
 from benchmarks.compare.shortlists.orb_words import FEWEST_PAIRS, OrbWords
 from benchmarks.compare.verifiers import Seen, fit, verify
 from benchmarks.compare.workshop import Workshop, photo_features
+from benchmarks.sets import LIMITS
 from engine.errors import TooFewFeatures
 from engine.image import decode, trim_margins
 from engine.matching import project

@@ -20,8 +20,8 @@ import numpy as np
 
 from benchmarks.compare.files import STRESS, Stressed, write_rows
 from benchmarks.compare.judging import Judged, pooled
-from benchmarks.compare.pictures import LIMITS
-from benchmarks.sets import pictures_in
+from benchmarks.compare.runner import Tell
+from benchmarks.sets import LIMITS, pictures_in
 from engine.errors import ImageError
 from engine.image import decode
 from engine.values import ColorImage, FloatArray
@@ -171,7 +171,7 @@ def _glare(light: FloatArray, inside: np.ndarray, radius: float, rng: np.random.
 # The set of simulated photos
 
 
-def draw_set(pictures: Path, folder: Path, *, photos: int, seed: int, step: Callable[[], None] = lambda: None) -> Path:
+def draw_set(pictures: Path, folder: Path, *, photos: int, seed: int, tell: Tell | None = None) -> Path:
     """Makes a set in `folder`: refs/ is the pictures' folder, queries/FACTOR/STRENGTH/NUMBER.jpg the photos of
     `photos` of them, drawn with the seed. What is there from the same arguments stays. Raises ValueError where
     none can be read."""
@@ -191,6 +191,8 @@ def draw_set(pictures: Path, folder: Path, *, photos: int, seed: int, step: Call
     readable = _read_some([files[i] for i in order], photos)
     if not readable:
         raise ValueError(f"{pictures} holds no picture that can be read")
+    tell = tell or Tell()
+    tell.begin("photographing", len(readable) * len(_views()))
     rows: list[tuple[str, str]] = []
     for number, (path, picture) in enumerate(readable):
         for name, view in _views().items():
@@ -199,16 +201,11 @@ def draw_set(pictures: Path, folder: Path, *, photos: int, seed: int, step: Call
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(photograph(picture, view, [seed, number]))
             rows.append((query, str(path.relative_to(pictures))))
-            step()
+            tell.step()
     with (folder / "truth.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("query", "ref"), *sorted(rows)])
     (folder / _STAMP).write_text(stamp)
     return folder
-
-
-def photo_count(photos: int) -> int:
-    """Photos that `draw_set` makes of so many pictures."""
-    return photos * len(_views())
 
 
 def _views() -> Mapping[str, View]:

@@ -8,21 +8,21 @@ import cv2
 import numpy as np
 
 from benchmarks.compare.files import Geometry
+from benchmarks.sets import LIMITS
 from engine.errors import ImageError
-from engine.image import ImageLimits, decode
+from engine.image import decode
 from engine.keypoints import resize_long_side
 from engine.values import ColorImage
 
 SIDE = 240
 _GAP = 8
-_LIMITS = ImageLimits(formats=("JPEG", "PNG", "WebP"))
 _LINE, _OUTLINE = (255, 210, 0), (0, 158, 115)
 
 
 def thumbnail(path: Path, *, side: int = SIDE) -> tuple[ColorImage, float]:
     """RGB, at most `side` pixels long, and its scale: its pixels over the upright file's. Raises OSError, ImageError
     where the file cannot be read as a picture."""
-    image, (width, _) = decode(path.read_bytes(), long_side=side, limits=_LIMITS)
+    image, (width, _) = decode(path.read_bytes(), long_side=side, limits=LIMITS)
     image = resize_long_side(image, min(side, max(image.shape[:2])))
     return image, image.shape[1] / width
 

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from drawn_sets import drawn, write
 
 from benchmarks.calibrate import (
     PENALTY,
@@ -28,36 +29,15 @@ from engine.config import EngineSettings
 from engine.recognizer import IDENTIFIER, Recognizer
 
 
-def drawn(seed: int) -> np.ndarray:
-    """A picture of shapes, BGR."""
-    rng = np.random.default_rng([23, seed])
-    image = np.full((400, 300, 3), 220, np.uint8)
-    for _ in range(90):
-        x, y, size = (int(v) for v in rng.integers([0, 0, 6], [300, 400, 50]))
-        colour = tuple(int(c) for c in rng.integers(0, 255, 3))
-        if rng.random() < 0.5:
-            cv2.rectangle(image, (x, y), (x + size, y + size), colour, -1)
-        else:
-            cv2.putText(image, chr(int(rng.integers(65, 91))), (x, y), cv2.FONT_HERSHEY_DUPLEX, size / 20, colour, 2)
-    return image
-
-
-def write_picture(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), image)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A set of three references and five queries: two of a.jpg, one of b.png, an easy and a hard negative."""
     place = tmp_path / "cartons"
     for seed, name in enumerate(("a.jpg", "b.png", "deep/c.jpg")):
-        write_picture(place / "refs" / name, drawn(seed))
+        write(place / "refs" / name, drawn(seed))
     tilt = np.array([[0.9, 0.1, 30], [-0.05, 0.95, 40], [1e-4, 0, 1]])
     for query, seed in (("q1.jpg", 0), ("q2.jpg", 0), ("q3.jpg", 1), ("easy.jpg", 77), ("hard.jpg", 78)):
-        write_picture(
-            place / "queries" / query, cv2.warpPerspective(drawn(seed), tilt, (400, 500), borderValue=(90,) * 3)
-        )
+        write(place / "queries" / query, cv2.warpPerspective(drawn(seed), tilt, (400, 500), borderValue=(90,) * 3))
     (place / "truth.csv").write_text(
         "query,ref\nq1.jpg,a.jpg\nq2.jpg,a.jpg\nq2.jpg,deep/c.jpg\nq3.jpg,b.png\neasy.jpg,\nhard.jpg,\n"
     )
@@ -354,7 +334,7 @@ class TestEndToEnd:
         """A small set through the whole engine: filled once, every photo with its outcome, recall by hand."""
         (folder / "also_visible.csv").write_text("query,ref\nq1.jpg,b.png\n")
         (folder / "refs" / "broken.jpg").write_bytes(b"no picture")
-        write_picture(tmp_path / "others" / "x.jpg", drawn(50))
+        write(tmp_path / "others" / "x.jpg", drawn(50))
         evaluation = read_set(folder)
         with Recognizer.open(tmp_path / "data", EngineSettings(second_look=False)) as recognizer:
             for _ in range(2):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.compare.files import Stressed
+from benchmarks.compare.runner import Tell
 from benchmarks.compare.scoring import judge_all, read_run
 from benchmarks.compare.stress import (
     FACTORS,
@@ -16,13 +17,14 @@ from benchmarks.compare.stress import (
     SHARE,
     View,
     draw_set,
-    photo_count,
     photograph,
     seen_by,
     stress_rows,
 )
 from benchmarks.sets import read_set
 from engine.values import ColorImage
+
+VIEWS = 1 + sum(len(f.strengths) for f in FACTORS)
 
 
 def picture(size: tuple[int, int] = (300, 400)) -> ColorImage:
@@ -116,19 +118,21 @@ class TestLight:
 class TestSet:
     def test_drawn(self, run_folder: Path, tmp_path: Path) -> None:
         """One photo a view and picture, each with its truth; a second call leaves all files alone."""
-        refs, calls = run_folder.parent / "tiny" / "refs", []
-        folder = draw_set(refs, tmp_path / "s" / "tiny", photos=2, seed=0, step=lambda: calls.append(1))
+        refs, begun, calls = run_folder.parent / "tiny" / "refs", [], []
+        tell = Tell(lambda _, steps: begun.append(steps), lambda: calls.append(1))
+        folder = draw_set(refs, tmp_path / "s" / "tiny", photos=2, seed=0, tell=tell)
         evaluation = read_set(folder)
-        assert len(calls) == len(evaluation.truth) == photo_count(2) == 2 * (1 + sum(len(f.strengths) for f in FACTORS))
+        assert begun == [len(calls)] == [len(evaluation.truth)] == [2 * VIEWS]
         assert {len(refs) for refs in evaluation.truth.values()} == {1}
         assert len(set.union(*(set(r) for r in evaluation.truth.values()))) == 2
         assert [p.name for p in evaluation.references()] == ["a.png", "b.png", "c.png", "d.png"]
         files = {p: p.stat().st_mtime_ns for p in folder.rglob("*.jpg")}
-        assert len(files) == photo_count(2)
-        draw_set(refs, folder, photos=2, seed=0)
+        assert len(files) == 2 * VIEWS
+        draw_set(refs, folder, photos=2, seed=0, tell=tell)
+        assert begun == [len(calls)]
         assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.jpg")} == files
         draw_set(refs, folder, photos=1, seed=0)
-        assert len(list(folder.rglob("*.jpg"))) == photo_count(1)
+        assert len(list(folder.rglob("*.jpg"))) == VIEWS
 
     def test_unreadable(self, tmp_path: Path) -> None:
         """Pictures that cannot be read are passed over; without any there is nothing to photograph."""

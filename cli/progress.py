@@ -1,0 +1,39 @@
+"""What `obverse compare`, `score` and `stress` share: one line for what is refused, bars for what goes on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cli.options import notices
+
+if TYPE_CHECKING:
+    from benchmarks.compare.runner import Tell
+
+
+@contextlib.contextmanager
+def told_errors() -> Iterator[None]:
+    """What the comparison refuses on purpose becomes one line on stderr and status 1."""
+    try:
+        yield
+    except ValueError as error:
+        typer.echo(f"obverse: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@contextlib.contextmanager
+def bars() -> Iterator[Tell]:
+    """A bar for each step that is begun."""
+    from benchmarks.compare.runner import Tell
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=notices) as progress:
+
+        def begin(title: str, steps: int) -> None:
+            progress.add_task(title, total=steps)
+
+        yield Tell(begin, lambda: progress.advance(progress.task_ids[-1]))
