@@ -16,6 +16,8 @@ from engine.values import ByteArray, FloatArray
 from engine.vocabulary import Vocabulary, load_vocabulary
 
 DEFAULT_MODEL = Path(__file__).resolve().parent.parent / "models"
+BATCH = 64
+"""Patches of an inference: few enough that what passes between two layers stays in the processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,8 @@ class PatchModel:
         """(N, D) float32 unit vectors of (N, 32, 32) uint8 patches; N may be 0."""
         if not len(patches):
             return np.zeros((0, self.dimension), np.float32)
-        return self._session.run(None, {self._input: patches})[0]  # type: ignore[no-any-return]
+        batches = (patches[start : start + BATCH] for start in range(0, len(patches), BATCH))
+        return np.concatenate([self._session.run(None, {self._input: batch})[0] for batch in batches])
 
 
 def open_session(path: Path, *, threads: int, providers: tuple[str, ...]) -> Any:

@@ -11,6 +11,7 @@ from engine.image import to_gray
 from engine.keypoints import (
     LEVEL_FACTOR,
     LEVELS,
+    PATCH_EXTENT,
     PATCH_SIDE,
     PHOTO_DETECTOR,
     PICTURE_DETECTOR,
@@ -149,6 +150,29 @@ class TestPatches:
         difference = np.abs(again.astype(int) - extract_patches(GRAY, inner)).mean((1, 2))
         assert len(inner) > 30
         assert np.median(difference) < 6
+
+    def test_bilinear(self) -> None:
+        """The compiled sampling gives what bilinear interpolation, written out in NumPy, gives: inside, and where
+        the patch hangs over the border."""
+        rng = np.random.default_rng(3)
+        side, level = PATCH_SIDE, PATCH_EXTENT
+        xy = rng.uniform([0, 0], [GRAY.shape[1] - 1, GRAY.shape[0] - 1], (40, 2)).astype(np.float32)
+        angle, one = rng.uniform(0, 2 * np.pi, 40).astype(np.float32), np.ones(40, np.float32)
+        size = (round(GRAY.shape[1] / level), round(GRAY.shape[0] / level))
+        small = cv2.resize(GRAY, size, interpolation=cv2.INTER_AREA).astype(np.float64)
+        v, u = np.mgrid[0:side, 0:side] - (side - 1) / 2
+        expected = np.empty((40, side, side))
+        for i in range(40):
+            centre = (xy[i] + 0.5) * size / np.array(GRAY.shape[::-1]) - 0.5
+            x = np.clip(centre[0] + np.cos(angle[i]) * u - np.sin(angle[i]) * v, 0, size[0] - 1.001)
+            y = np.clip(centre[1] + np.sin(angle[i]) * u + np.cos(angle[i]) * v, 0, size[1] - 1.001)
+            left, top = x.astype(int), y.astype(int)
+            a, b = x - left, y - top
+            upper = small[top, left] * (1 - a) + small[top, left + 1] * a
+            lower = small[top + 1, left] * (1 - a) + small[top + 1, left + 1] * a
+            expected[i] = upper * (1 - b) + lower * b
+        patches = extract_patches(GRAY, Keypoints(xy, one, angle, one))
+        assert np.abs(patches - expected).max() < 0.6  # rounding, and float32 within
 
     def test_plain_surroundings(self) -> None:
         """At the border the border's pixels go on: nothing from outside comes in."""
