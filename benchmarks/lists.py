@@ -1,10 +1,12 @@
 """Recall of the two lists by themselves, for one model folder or several: votes by preset, global descriptor.
 
-    python -m benchmarks.lists SET... [--distractors DIR]... [--model DIR]... [--limit N] [--json FILE]
+    python -m benchmarks.lists SET... [--distractors DIR]... [--model DIR]... [--baseline NAME]... [--limit N]
+        [--json FILE]
 
 Everything is held in memory, nothing is read but pictures: quicker than filling a gallery for each model. Told
 for each list: recall@1, 10, 100, 500 and 1,500 (photos without a right picture left out, ties counted against
-us), bytes a picture, and milliseconds a photo on one thread without its description.
+us), bytes a picture, and milliseconds a photo on one thread, those of its description apart. A baseline is a list
+of `obverse compare`.
 """
 
 from __future__ import annotations
@@ -16,12 +18,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks.compare.arrays import Arrays
+from benchmarks.compare.shortlists import SHORTLISTS, make_shortlist
+from benchmarks.list_recall import DEEPEST, Asked, Described, list_recall
 from benchmarks.sets import LIMITS, EvaluationSet, pictures_in, read_set
 from engine import votes
 from engine.config import EngineSettings
@@ -32,11 +38,9 @@ from engine.local_features import LocalFeatures, describe_photo
 from engine.recognizer import Recognizer
 from engine.records import KEYPOINTS, from_bytes
 from engine.runtime import DEFAULT_MODEL, PatchModel
-from engine.values import Array, FloatArray
+from engine.values import Array, ColorImage, FloatArray
 from engine.votes import HUGE, LARGE, MEDIUM, SMALL, VoteSettings
 
-DEPTHS = (1, 10, 100, 500, 1500)
-DEEPEST = 3000
 PRESETS: dict[str, VoteSettings] = {
     "small: 400 keypoints, 2^14 words": SMALL,
     "medium: 200 keypoints, 2^16 words": MEDIUM,
@@ -60,39 +64,53 @@ class Stored:
     vectors: FloatArray
 
 
-@dataclass(frozen=True)
-class Photo:
-    """right: numbers of the right pictures."""
-
-    set: str
-    right: frozenset[int]
-    features: LocalFeatures
-
-
 def lists(
     sets: Sequence[EvaluationSet], distractors: Sequence[Path], model: Path, *, workers: int = 2
 ) -> dict[str, Any]:
-    """{"model", "pictures", "photos", "lists": {NAME: {"bytes", "ms", "all": {depth: recall}, "sets": {...}}}}."""
+    """{"model", "pictures", "photos", "describe_ms", "lists": {NAME: {"bytes", "ms", "all": {depth: recall},
+    "sets": {...}}}}; describe_ms: a photo's keypoints and descriptors, the ms of a list are without it."""
     settings = EngineSettings(model=model, limits=LIMITS, keep_pictures=False)
     with tempfile.TemporaryDirectory() as folder, Recognizer.open(Path(folder), settings) as recognizer:
         stored = _store(sets, distractors, recognizer, workers=workers)
         loaded, fingerprint = recognizer.model, recognizer.model.fingerprint
-    photos = _photos(sets, stored, loaded)
     found: dict[str, Any] = {}
     with threadpool_limits(1):
+        photos, spent = _photos(sets, stored, loaded)
         for name, preset in PRESETS.items():
-            found[name] = {"bytes": preset.bytes_per_picture, **_judge(photos, _votes(stored, preset, loaded))}
+            found[name] = {"bytes": preset.bytes_per_picture, **list_recall(photos, _votes(stored, preset, loaded))}
         size = loaded.vocabulary.global_dimension
-        found["global descriptor"] = {"bytes": size, **_judge(photos, _global(stored, loaded))}
-    return {"model": fingerprint, "pictures": len(stored.names), "photos": len(photos), "lists": found}
+        found["global descriptor"] = {"bytes": size, **list_recall(photos, _global(stored, loaded))}
+    sizes = {"pictures": len(stored.names), "photos": len(photos)}
+    return {"model": fingerprint, **sizes, "describe_ms": spent, "lists": found}
+
+
+def baseline(
+    sets: Sequence[EvaluationSet], distractors: Sequence[Path], name: str, *, workers: int = 2
+) -> dict[str, Any]:
+    """The same of a list of `obverse compare`, by its name in `benchmarks.compare.shortlists`."""
+    one = make_shortlist(name)
+    names, paths = zip(*_pictures(sets, distractors), strict=True)
+
+    def describe(path: Path) -> Arrays | None:
+        try:
+            return one.describe(_small(path), photo=False)
+        except ImageError:
+            return None
+
+    with ThreadPoolExecutor(workers) as pool:
+        described = list(pool.map(describe, paths))
+    kept = [(n, d) for n, d in zip(names, described, strict=True) if d is not None]
+    with threadpool_limits(1):
+        one.build([d for _, d in kept])
+        photos, spent = _asked(sets, [n for n, _ in kept], lambda path: partial(one.describe, _small(path), photo=True))
+        row = {"bytes": one.bytes_per_picture(), **list_recall(photos, partial(one.search, k=DEEPEST))}
+    sizes = {"pictures": len(kept), "photos": len(photos)}
+    return {"model": name, **sizes, "describe_ms": spent, "lists": {name: row}}
 
 
 def _store(
     sets: Sequence[EvaluationSet], distractors: Sequence[Path], recognizer: Recognizer, *, workers: int
 ) -> Stored:
-    work = [(f"{s.name}/{p.relative_to(s.folder / 'refs')}", p) for s in sets for p in s.references()]
-    work += [(f"//{p}", p) for p in distractors]
-
     def describe(item: tuple[str, Path]) -> tuple[str, Array, Array] | None:
         try:
             stored = recognizer.describe(item[1].read_bytes())[0]
@@ -101,7 +119,7 @@ def _store(
         return item[0], from_bytes(stored.keypoints), np.frombuffer(stored.vector, np.int8)
 
     with ThreadPoolExecutor(workers) as pool:
-        rows = [row for row in pool.map(describe, work) if row is not None]
+        rows = [row for row in pool.map(describe, _pictures(sets, distractors)) if row is not None]
     records = np.zeros((len(rows), KEYPOINTS, 2), np.uint64)
     for record, (_, packed, _) in zip(records, rows, strict=True):
         record[: len(packed)] = packed
@@ -110,17 +128,39 @@ def _store(
     return Stored([name for name, _, _ in rows], records, counts, vectors)
 
 
-def _photos(sets: Sequence[EvaluationSet], stored: Stored, model: PatchModel) -> list[Photo]:
-    number = {name: i for i, name in enumerate(stored.names)}
-    photos = []
+def _pictures(sets: Sequence[EvaluationSet], distractors: Sequence[Path]) -> list[tuple[str, Path]]:
+    """Names and files of the gallery: SET/REFERENCE, or a path that no reference can have."""
+    references = [(f"{s.name}/{p.relative_to(s.folder / 'refs')}", p) for s in sets for p in s.references()]
+    return references + [(f"//{p}", p) for p in distractors]
+
+
+def _small(path: Path) -> ColorImage:
+    return decode(path.read_bytes(), long_side=PHOTO_DETECTOR.long_side, limits=LIMITS)[0]
+
+
+def _photos(
+    sets: Sequence[EvaluationSet], stored: Stored, model: PatchModel
+) -> tuple[list[Asked[LocalFeatures]], float]:
+    return _asked(sets, stored.names, lambda path: partial(describe_photo, _small(path), model))
+
+
+def _asked(
+    sets: Sequence[EvaluationSet], names: Sequence[str], reader: Callable[[Path], Callable[[], Described]]
+) -> tuple[list[Asked[Described]], float]:
+    """The photos that show a picture, described, and the median of the milliseconds that it took; `reader` reads
+    a file and gives what describes it, so that only the description is timed."""
+    number = {name: i for i, name in enumerate(names)}
+    photos, spent = [], []
     for one in sets:
         for query, references in sorted(one.truth.items()):
             if references:
-                data = (one.folder / "queries" / query).read_bytes()
-                features = describe_photo(decode(data, long_side=PHOTO_DETECTOR.long_side, limits=LIMITS)[0], model)
+                describe = reader(one.folder / "queries" / query)
+                started = time.perf_counter()
+                described = describe()
+                spent.append(1e3 * (time.perf_counter() - started))
                 right = frozenset(number[n] for r in references if (n := f"{one.name}/{r}") in number)
-                photos.append(Photo(one.name, right, features))
-    return photos
+                photos.append((one.name, right, described))
+    return photos, round(float(np.median(spent)), 2)
 
 
 Search = Callable[[LocalFeatures], tuple[Array, FloatArray]]
@@ -148,39 +188,20 @@ def _global(stored: Stored, model: PatchModel) -> Search:
     return search
 
 
-def _judge(photos: Sequence[Photo], search: Search) -> dict[str, Any]:
-    search(photos[0].features)  # compiles
-    places, spent = [], []
-    for photo in photos:
-        started = time.perf_counter()
-        ranked, scores = search(photo.features)
-        spent.append(1e3 * (time.perf_counter() - started))
-        mine = np.isin(ranked, list(photo.right))
-        places.append(1 + (scores[~mine] >= scores[mine].max()).sum() if mine.any() else np.inf)
-    names = np.array([photo.set for photo in photos])
-    ranks = np.array(places)
-    return {
-        "ms": round(float(np.median(spent)), 2),
-        "all": _shares(ranks),
-        "sets": {name: _shares(ranks[names == name]) for name in dict.fromkeys(names.tolist())},
-    }
-
-
-def _shares(ranks: Array) -> dict[str, float]:
-    return {str(depth): round(float((ranks <= depth).mean()), 4) for depth in DEPTHS}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", type=Path)
     parser.add_argument("--distractors", action="append", type=Path, default=[])
     parser.add_argument("--model", action="append", type=Path, default=[])
+    parser.add_argument("--baseline", action="append", choices=sorted(SHORTLISTS), default=[])
     parser.add_argument("--limit", type=int, help="most pictures of each distractors folder")
     parser.add_argument("--json", type=Path, help="file to write; without it the figures are printed")
     chosen = parser.parse_args()
     sets = [read_set(folder) for folder in chosen.sets]
     others = [path for folder in chosen.distractors for path in pictures_in(folder)[: chosen.limit]]
-    found = [lists(sets, others, folder) for folder in chosen.model or [DEFAULT_MODEL]]
+    models = chosen.model or ([] if chosen.baseline else [DEFAULT_MODEL])
+    found = [lists(sets, others, folder) for folder in models]
+    found += [baseline(sets, others, name) for name in chosen.baseline]
     text = json.dumps(found, indent=1)
     if chosen.json:
         chosen.json.write_text(text + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 
@@ -9,26 +11,34 @@ class PatchNetwork(nn.Module):
     """A HardNet-like stack (Mishchuk et al. 2017, section 3.2), narrower, and with its first stride at the
     stem: full-resolution maps cost half of HardNet's time and gave nothing measurable at this width.
 
-    Input (N, 32, 32) uint8; output (N, dimension) float32, L2-normalised.
+    channels, strides: of each 3x3 convolution; the strides' product is 8, so that a 4x4 map is left. Raises
+    ValueError otherwise. Input (N, 32, 32) uint8; output (N, dimension) float32, L2-normalised.
     """
 
-    def __init__(self, *, widths: tuple[int, int, int] = (16, 32, 64), dimension: int = 64) -> None:
+    def __init__(
+        self,
+        *,
+        channels: tuple[int, ...] = (16, 32, 64, 64, 64),
+        strides: tuple[int, ...] = (2, 1, 2, 1, 2),
+        dimension: int = 64,
+    ) -> None:
         super().__init__()
-        a, b, c = widths
-        self.widths, self.dimension = widths, dimension
+        if len(channels) != len(strides) or math.prod(strides) != 8:
+            raise ValueError(f"strides {strides} do not fit channels {channels}: one each, and their product is 8")
+        self.channels, self.strides, self.dimension = channels, strides, dimension
 
-        def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+        def block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
             return nn.Sequential(
                 nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(outputs),
                 nn.ReLU(inplace=True),
             )
 
-        self.features = nn.Sequential(
-            block(1, a, stride=2), block(a, b), block(b, c, stride=2), block(c, c), block(c, c, stride=2)
-        )
+        self.features = nn.Sequential(*map(block, (1, *channels), channels, strides))
         self.project = nn.Sequential(
-            nn.Dropout(0.1), nn.Conv2d(c, dimension, 4, bias=False), nn.BatchNorm2d(dimension, affine=False)
+            nn.Dropout(0.1),
+            nn.Conv2d(channels[-1], dimension, 4, bias=False),
+            nn.BatchNorm2d(dimension, affine=False),
         )
 
     def forward(self, patches: Tensor) -> Tensor:

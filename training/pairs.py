@@ -21,9 +21,12 @@ from engine.keypoints import (
     resize_long_side,
 )
 from engine.values import ByteArray, ColorImage
+from training.new_pictures import look_alike, new_picture
 from training.simulate import Warp, simulate
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+NEW_SHARE = 0.6
+"""Of the invented pictures: those that stand alone; the others stand beside their original as its look-alike."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,11 @@ def pairs_of(
     return extract_patches(small, points.take(a[kept])), extract_patches(large, seen.take(b[kept]))
 
 
-def generate(paths: list[Path], *, seed: int, limit: int = 80, strength: float = 1.0) -> Iterator[PatchPairs]:
-    """Pairs picture after picture, without end; the same for the same seed."""
+def generate(
+    paths: list[Path], *, seed: int, limit: int = 80, strength: float = 1.0, invented: float = 0.5
+) -> Iterator[PatchPairs]:
+    """Pairs picture after picture, without end; the same for the same seed. The share `invented` of the pictures
+    is replaced by a new one, or goes with a look-alike, whose pairs are mixed with its own."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
     while True:
@@ -131,7 +137,15 @@ def generate(paths: list[Path], *, seed: int, limit: int = 80, strength: float =
                 continue
             chosen = rng.integers(0, len(paths), int(rng.integers(1, 4)))
             others = [o for o in (read_rgb(paths[k], 320) for k in chosen) if o is not None]
-            photo, warp = simulate(picture, others, rng, strength=strength * float(rng.uniform(0.3, 1)))
-            a, b = pairs_of(picture, photo, warp, limit=limit, rng=rng)
+            shown = [picture]
+            if rng.random() < invented:
+                new = rng.random() < NEW_SHARE
+                shown = [new_picture(picture, others, rng)] if new else [picture, look_alike(picture, rng)]
+            found = []
+            for each in shown:
+                photo, warp = simulate(each, others, rng, strength=strength * float(rng.uniform(0.3, 1)))
+                found.append(pairs_of(each, photo, warp, limit=limit // len(shown), rng=rng))
+            a, b = (np.concatenate(side) for side in zip(*found, strict=True))
             if len(a):
-                yield PatchPairs(a, b, np.full(len(a), number, np.int32))
+                mixed = rng.permutation(len(a))
+                yield PatchPairs(a[mixed], b[mixed], np.full(len(a), number, np.int32))

@@ -62,7 +62,7 @@ def _same_kind(value: Any, default: Any) -> bool:
     if default is None or isinstance(default, float):
         return isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(default, tuple):
-        return isinstance(value, list) and len(value) == len(default) and all(type(v) is int for v in value)
+        return isinstance(value, list) and bool(value) and all(type(v) is int for v in value)
     return type(value) is type(default)
 
 
@@ -113,7 +113,8 @@ def make_pairs(kinds: dict[str, list[Path]], folder: Path, plan: Plan, *, tell: 
 def _make_shard(item: tuple[list[Path], Path, int, int]) -> str:
     pictures, path, seed, wanted = item
     batches, count = [], 0
-    for batch in generate(pictures, seed=seed):
+    # Held-out pairs are of the pictures as they are.
+    for batch in generate(pictures, seed=seed, invented=0.0 if path.name.startswith("val") else 0.5):
         batches.append(batch)
         count += len(batch.source)
         if count >= wanted:

@@ -1,13 +1,14 @@
 """Photographs by simulation: a flat picture on a cluttered background, as a phone would see it.
 
-`simulate` composes the geometry (tilt, rotation, distance, crop, a curved surface), the light (gradient,
-glare, shadow, colour cast, low light), things in front of the picture, and the camera (blur, noise,
-moire, JPEG). `strength` in [0, 1] scales all of them, so that training may begin gently.
+`simulate` composes the geometry (tilt, rotation, distance, crop, a curved, folded or wavy surface), the light
+(gradient, glare, reflections, shadow, colour cast, low light), things in front of the picture, and the camera
+(lost resolution, blur, noise and what phones do against it, moire, JPEG). `strength` in [0, 1] scales all of them,
+so that training may begin gently.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -21,12 +22,16 @@ class Warp:
     """Where each photo pixel comes from in the picture.
 
     H_photo_to_plane maps photo pixels to the flat, visible face, [-1, 1] in both axes; `bend` is half the
-    angle that a curved picture wraps around a vertical cylinder (0: flat); `size` is (width, height).
+    angle that a curved picture wraps around a vertical cylinder (0: flat); `waves`: rows of (direction, wave
+    number, phase, amplitude), each a ripple of the paper in plane coordinates, and `folds`: rows of (direction,
+    offset, lost share), straight creases behind which the paper leans away; `size` is (width, height).
     """
 
     H_photo_to_plane: NDArray[np.float64]
     bend: float
     size: tuple[int, int]
+    waves: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    folds: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
 
     def photo_to_picture(self, xy: FloatArray) -> FloatArray:
         """(N, 2) photo pixels to picture pixels; NaN where a curved face is not visible."""
@@ -36,6 +41,12 @@ class Warp:
         if self.bend > 0:
             with np.errstate(invalid="ignore"):
                 plane[:, 0] = np.arcsin(plane[:, 0] * np.sin(self.bend)) / self.bend
+        for direction, number, phase, amplitude in self.waves.astype(np.float32):
+            along = np.array([np.cos(direction), np.sin(direction)], np.float32)
+            plane = plane + amplitude * np.sin(number * (plane @ along) + phase)[:, None] * along
+        for direction, offset, lost in self.folds.astype(np.float32):
+            along = np.array([np.cos(direction), np.sin(direction)], np.float32)
+            plane = plane + lost * np.maximum(0, plane @ along - offset)[:, None] * along
         width, height = self.size
         return (plane + 1) * np.array([width / 2, height / 2], np.float32) - 0.5
 
@@ -43,7 +54,7 @@ class Warp:
 def random_warp(
     rng: np.random.Generator, *, picture_size: tuple[int, int], photo_size: tuple[int, int], strength: float
 ) -> Warp:
-    """Picture at 25-110 % of the frame, tilt up to 50 degrees, all in-plane angles (small ones most)."""
+    """Picture at 18-110 % of the frame, tilt up to 50 degrees, all in-plane angles (small ones most)."""
     width, height = picture_size
     tilt = np.deg2rad(rng.uniform(0, 50 * strength))
     axis = rng.uniform(0, 2 * np.pi)
@@ -56,7 +67,7 @@ def random_warp(
     distance = rng.uniform(2.2, 6)
     seen = seen[:, :2] * (distance / (distance + seen[:, 2:]))
     extent = (seen.max(0) - seen.min(0)) / np.array(photo_size)
-    share = rng.uniform(0.25, 1.1) if rng.random() < strength else rng.uniform(0.6, 1.0)
+    share = rng.uniform(0.18, 1.1) if rng.random() < strength else rng.uniform(0.6, 1.0)
     seen = (seen - (seen.max(0) + seen.min(0)) / 2) * (share / extent.max())
     slack = np.maximum(0, np.array(photo_size) - (seen.max(0) - seen.min(0))) / 2
     shift = rng.uniform(-1, 1, 2) * (slack + 0.1 * np.array(photo_size) * strength)
@@ -64,7 +75,17 @@ def random_warp(
     plane = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
     bend = float(rng.uniform(0.3, 1.2)) if rng.random() < 0.15 * strength else 0.0
     H = np.asarray(cv2.getPerspectiveTransform(seen.astype(np.float32), plane), np.float64)
-    return Warp(H, bend, picture_size)
+    waves, folds = np.zeros((0, 4)), np.zeros((0, 3))
+    if rng.random() < 0.25 * strength:
+        count = int(rng.integers(1, 4))
+        number = rng.uniform(1, 6, count)
+        # A ripple of wave number k may not fold the plane over itself: k times its amplitude stays far below 1.
+        amplitude = rng.uniform(0, 0.12, count) / number
+        waves = np.c_[rng.uniform(0, np.pi, count), number, rng.uniform(0, 2 * np.pi, count), amplitude]
+    if rng.random() < 0.15 * strength:
+        count = int(rng.integers(1, 3))
+        folds = np.c_[rng.uniform(0, 2 * np.pi, count), rng.uniform(-0.5, 0.5, count), rng.uniform(0, 0.4, count)]
+    return Warp(H, bend, picture_size, waves, folds)
 
 
 def render(picture: ColorImage, background: ColorImage, warp: Warp) -> ColorImage:
@@ -74,7 +95,8 @@ def render(picture: ColorImage, background: ColorImage, warp: Warp) -> ColorImag
     grid = np.stack(np.meshgrid(*axes), -1).reshape(-1, 2)
     source = warp.photo_to_picture(grid).reshape(height, width, 2)
     # A picture seen small is shrunk first, so that it does not alias.
-    spread = float(np.nanmedian(np.abs(np.diff(source[::8], axis=1)[:, ::8]).max(-1)))
+    steps = np.abs(np.diff(source[::8], axis=1)[:, ::8]).max(-1)
+    spread = float(np.median(steps[np.isfinite(steps)])) if np.isfinite(steps).any() else 0.0
     if spread > 1.3:
         factor = max(1 / spread, 8 / min(picture.shape[:2]))
         picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
@@ -107,7 +129,7 @@ def clutter(rng: np.random.Generator, others: list[ColorImage], size: tuple[int,
     return canvas
 
 
-def _light(rng: np.random.Generator, image: FloatArray, strength: float) -> FloatArray:
+def _light(rng: np.random.Generator, image: FloatArray, others: list[ColorImage], strength: float) -> FloatArray:
     height, width = image.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = x / width - 0.5, y / height - 0.5
@@ -123,6 +145,11 @@ def _light(rng: np.random.Generator, image: FloatArray, strength: float) -> Floa
         sx, sy = rng.uniform(0.03, 0.3, 2)
         blob = np.exp(-(((x - cx) / sx) ** 2) - ((y - cy) / sy) ** 2)
         image = image + rng.uniform(60, 230) * blob[..., None]
+    if others and rng.random() < 0.2 * strength:  # a bright room in a film or a varnish
+        room: FloatArray = cv2.resize(others[0][:, ::-1], (width, height)).astype(np.float32)
+        room = cv2.GaussianBlur(room, (0, 0), rng.uniform(1, 8))
+        bright: FloatArray = np.maximum(room - rng.uniform(80, 200), 0) * rng.uniform(0.5, 1.5)
+        image = image + bright
     image = image * (1 + strength * rng.normal(0, 0.12, 3)).astype(np.float32)
     gamma = np.exp(rng.normal(0, 0.3 * strength))
     image = 255 * np.clip(image / 255, 0, 1) ** gamma
@@ -163,11 +190,23 @@ def _camera(rng: np.random.Generator, image: FloatArray, strength: float) -> Col
         turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), rng.uniform(0, 180), 1)
         kernel = cv2.warpAffine(kernel, turn, (length, length))
         image = cv2.filter2D(image, -1, kernel / max(kernel.sum(), 1e-6))
+    if rng.random() < 0.25 * strength:  # a small part of a large photo, enlarged
+        factor = rng.uniform(0.35, 0.9)
+        fewer: FloatArray = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(fewer, (width, height), interpolation=cv2.INTER_CUBIC)
     sigma = abs(rng.normal(0, 7)) * strength
-    image = image + rng.standard_normal(image.shape, np.float32) * sigma
-    image = np.clip(image, 0, 255).astype(np.uint8)
+    noise: FloatArray = rng.standard_normal(image.shape, np.float32) * np.float32(sigma)
+    if rng.random() < 0.4:  # a sensor's noise is coarser than a pixel once its colours are interpolated
+        noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.4, 1)) * 2
+    taken = np.clip(image + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.25 * strength:  # phones smooth the noise away, and small print with it
+        taken = cv2.medianBlur(taken, 3) if rng.random() < 0.5 else cv2.bilateralFilter(taken, 5, 30, 2)
+    if rng.random() < 0.3:  # and sharpen what is left
+        amount = rng.uniform(0.3, 1.5)
+        soft = cv2.GaussianBlur(taken, (0, 0), rng.uniform(0.8, 2.5))
+        taken = cv2.addWeighted(taken, 1 + amount, soft, -amount, 0)
     quality = int(rng.uniform(95 - 65 * strength, 96))
-    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    encoded = cv2.imencode(".jpg", taken, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     assert decoded is not None
     return decoded
@@ -186,5 +225,5 @@ def simulate(
     image = render(picture, clutter(rng, others, size), warp)
     if rng.random() < 0.3 * strength:
         image = _occlude(rng, image, others)
-    lit = _light(rng, image.astype(np.float32), strength)
+    lit = _light(rng, image.astype(np.float32), others, strength)
     return _camera(rng, lit, strength), warp

@@ -21,14 +21,15 @@ from training.network import PatchNetwork
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """widths: channels of the three resolutions; steps and minutes: training ends with whichever comes
+    """channels, strides: of the network's convolutions; steps and minutes: training ends with whichever comes
     first, and the learning rate falls to zero towards it; runs x run_length: a batch is made of runs of
     neighbouring pairs, so that patches of one picture are negatives of each other; sign_weight: share of
     the loss on softened signs, 0 switches it off; second_order_weight: of the second-order term beside each
     triplet loss, likewise; bfloat16: convolutions in bfloat16, channels last, which
     halves the time of a step and more where the processor has the instructions."""
 
-    widths: tuple[int, int, int] = (16, 32, 64)
+    channels: tuple[int, ...] = (16, 32, 64, 64, 64)
+    strides: tuple[int, ...] = (2, 1, 2, 1, 2)
     dimension: int = 64
     steps: int = 20_000
     minutes: float | None = None
@@ -130,7 +131,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = PatchNetwork(widths=settings.widths, dimension=settings.dimension)
+    network = PatchNetwork(channels=settings.channels, strides=settings.strides, dimension=settings.dimension)
     network = network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stubs
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
@@ -199,7 +200,9 @@ def _begin_with(network: PatchNetwork, start: Path) -> None:
     try:
         network.load_state_dict(state["weights"])
     except (KeyError, RuntimeError) as error:
-        raise ValueError(f"{start} holds no network of widths {network.widths}: {error}") from error
+        raise ValueError(
+            f"{start} holds no network of channels {network.channels} and strides {network.strides}: {error}"
+        ) from error
 
 
 def _log(path: Path, row: dict[str, float]) -> None:

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawn_sets import drawn, make_set, write
 
-from benchmarks.lists import DEPTHS, PRESETS, lists
+from benchmarks.list_recall import DEPTHS, list_recall
+from benchmarks.lists import PRESETS, baseline, lists
 from benchmarks.sets import pictures_in, read_set
 from engine.runtime import DEFAULT_MODEL
 
@@ -40,6 +42,29 @@ class TestLists:
             assert set(row["all"]) == {str(d) for d in DEPTHS}
             assert row["bytes"] > 0
 
+    @pytest.mark.parametrize("name", ["phash", "orb_vlad"])
+    def test_baselines(self, folders: tuple[Path, Path], name: str) -> None:
+        """A list of the comparison is judged in the same way, on the same pictures."""
+        found = baseline([read_set(folders[0])], pictures_in(folders[1]), name)
+        assert (found["model"], found["pictures"], found["photos"]) == (name, 11, 4)
+        assert found["describe_ms"] > 0
+        (row,) = found["lists"].values()
+        assert row["all"] == row["sets"]["cartons"]
+        assert row["all"]["100"] == 1.0
+        assert row["bytes"] == (8 if name == "phash" else 4 * 10)  # a PCA of eleven pictures has ten directions
+
+    def test_recall_by_hand(self) -> None:
+        """Ties count against the list, the best of several right pictures counts, and one that is not named is
+        missed."""
+        answers = {
+            "tie": ([0, 1, 2], [5.0, 5.0, 1.0]),
+            "second": ([0, 3, 1], [5.0, 4.0, 3.0]),
+            "missed": ([0, 2], [5.0, 4.0]),
+        }
+        photos = [("a", frozenset({1, 3}), key) for key in answers]
+        found = list_recall(photos, lambda key: tuple(map(np.array, answers[key])))
+        assert found["all"] == {"1": 0.0, "10": 0.6667, "100": 0.6667, "500": 0.6667, "1500": 0.6667}
+
     def test_a_reference_that_is_refused_is_a_miss(self, tmp_path: Path) -> None:
         """A photo whose picture could not be stored counts, and counts as not found."""
         folder = make_set(tmp_path / "set", range(2))
@@ -55,5 +80,6 @@ class TestLists:
         subprocess.run([sys.executable, *words, *models, "--json", str(tmp_path / "l.json")], cwd=ROOT, check=True)
         found = json.loads((tmp_path / "l.json").read_text())
         assert len(found) == 2
+        assert all(row["describe_ms"] > 0 for row in found)
         assert found[0]["pictures"] == 6
         assert found[0]["lists"].keys() == found[1]["lists"].keys()

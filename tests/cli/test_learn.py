@@ -40,7 +40,7 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
     for number in range(70):
         write(tmp_path / "pictures" / f"{name_of(number)}.png", number)
     config = tmp_path / "settings.toml"
-    config.write_text("steps = 3\nvalidate_every = 3\nwidths = [8, 8, 16]\n")
+    config.write_text("steps = 3\nvalidate_every = 3\nchannels = [8, 8, 16]\nstrides = [2, 2, 2]\n")
     arguments = ("--data", tmp_path / "pictures", "--out", tmp_path / "out", "--config", config, "--pairs", 1000)
     done = run("train", *arguments, "--processes", 2)
     assert done.status == 0, done.err

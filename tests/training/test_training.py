@@ -17,6 +17,7 @@ from engine.recognizer import Recognizer
 from engine.repeatability import FIGURES
 from engine.runtime import PatchModel
 from training.contact_sheet import CELL, COLUMNS, GAP, ROWS, contact_sheet
+from training.new_pictures import SMALLEST, look_alike, new_picture, other_colours, overprint
 from training.pairs import corresponding, generate, is_validation, list_pictures, pairs_of, read_rgb
 from training.simulate import Warp, random_warp, render, simulate
 
@@ -54,9 +55,14 @@ def drawn(seed: int, *, width: int = 240, height: int = 320) -> np.ndarray:
     return image
 
 
-def some_warp(seed: int, *, bend: float = 0.0) -> Warp:
+NONE = (np.zeros((0, 4)), np.zeros((0, 3)))
+WAVES = (np.array([[0.4, 3.0, 1.0, 0.03], [2.0, 5.0, 0.0, 0.02]]), np.zeros((0, 3)))
+FOLDS = (np.zeros((0, 4)), np.array([[0.3, -0.1, 0.3], [3.5, 0.2, 0.2]]))
+
+
+def some_warp(seed: int, *, bend: float = 0.0, uneven: tuple[np.ndarray, np.ndarray] = NONE) -> Warp:
     made = random_warp(np.random.default_rng(seed), picture_size=(240, 320), photo_size=(480, 400), strength=0.6)
-    return Warp(made.H_photo_to_plane, bend, made.size)
+    return Warp(made.H_photo_to_plane, bend, made.size, *uneven)
 
 
 class TestSimulate:
@@ -76,11 +82,11 @@ class TestSimulate:
         a, b = (simulate(drawn(1), [drawn(2)], np.random.default_rng(5))[0] for _ in range(2))
         assert (a == b).all()
 
-    @pytest.mark.parametrize("bend", [0.0, 0.8])
-    def test_the_picture_lies_where_the_warp_says(self, bend: float) -> None:
+    @pytest.mark.parametrize(("bend", "uneven"), [(0.0, NONE), (0.8, NONE), (0.0, WAVES), (0.5, FOLDS)])
+    def test_the_picture_lies_where_the_warp_says(self, bend: float, uneven: tuple[np.ndarray, np.ndarray]) -> None:
         """Photo pixels of the picture have the colour of the picture's pixel that the warp names; others that of
         the background."""
-        warp, background = some_warp(3, bend=bend), np.full((400, 480, 3), (10, 200, 30), np.uint8)
+        warp, background = some_warp(3, bend=bend, uneven=uneven), np.full((400, 480, 3), (10, 200, 30), np.uint8)
         picture = cv2.GaussianBlur(drawn(1), (0, 0), 3)
         photo = render(picture, background, warp)
         grid = np.stack(np.meshgrid(np.arange(480), np.arange(400)), -1).reshape(-1, 2).astype(np.float32)
@@ -95,9 +101,72 @@ class TestSimulate:
         assert np.abs(photo.reshape(-1, 3)[inside].astype(float) - expected).mean() < 4
         assert (photo.reshape(-1, 3)[outside] == (10, 200, 30)).all()
 
+    def test_waves_and_folds_by_hand(self) -> None:
+        """A ripple moves what lies on its crest by its amplitude, a fold what lies behind it; both keep the order
+        of points along their direction."""
+        flat = Warp(np.eye(3), 0.0, (200, 200))
+        line = np.c_[np.linspace(-0.9, 0.9, 50), np.zeros(50)].astype(np.float32)
+        before = flat.photo_to_picture(line)
+        ripple = Warp(np.eye(3), 0.0, (200, 200), np.array([[0.0, 2.0, np.pi / 2, 0.05]]))
+        moved = ripple.photo_to_picture(line) - before
+        assert moved[:, 0] == pytest.approx(5 * np.cos(2 * line[:, 0]), abs=0.01)
+        fold = Warp(np.eye(3), 0.0, (200, 200), folds=np.array([[0.0, 0.2, 0.5]]))
+        moved = fold.photo_to_picture(line) - before
+        assert moved[:, 0] == pytest.approx(50 * np.maximum(0, line[:, 0] - 0.2), abs=0.01)
+        for seed in range(300):
+            made = random_warp(np.random.default_rng(seed), picture_size=(9, 9), photo_size=(9, 9), strength=1.0)
+            if len(made.waves) or len(made.folds):
+                crossing = Warp(np.eye(3), 0.0, (200, 200), made.waves, made.folds).photo_to_picture(line)
+                assert (np.diff(crossing[:, 0]) > 0).all()
+
+    def test_nothing_in_sight(self) -> None:
+        """A picture that lies outside the frame leaves the background as it is."""
+        away = Warp(np.array([[1.0, 0, 5], [0, 1, 5], [0, 0, 1]]), 1.2, (240, 320))
+        background = np.full((64, 64, 3), 9, np.uint8)
+        assert (render(drawn(1), background, away) == background).all()
+
     def test_without_other_pictures(self) -> None:
         """Without other pictures the background is plain."""
         assert simulate(drawn(1), [], np.random.default_rng(1))[0].ndim == 3
+
+
+class TestNewPictures:
+    def test_new_ones(self) -> None:
+        """Each draw is another picture, never larger than the old one, which stays as it is; the same for a seed."""
+        old, others, rng = drawn(1), [drawn(2), drawn(3, width=100, height=60)], np.random.default_rng(0)
+        kept = old.copy()
+        made = [new_picture(old, others, rng) for _ in range(30)]
+        assert (old == kept).all()
+        assert len({picture.tobytes() for picture in made}) == 30
+        assert all(picture.dtype == np.uint8 and picture.shape[2] == 3 for picture in made)
+        assert all(picture.shape <= old.shape and min(picture.shape[:2]) >= SMALLEST for picture in made)
+        again = new_picture(old, others, np.random.default_rng(0))
+        assert (again == made[0]).all()
+
+    def test_look_alikes(self) -> None:
+        """A look-alike has the size of its original and differs from it; an overprint leaves most of it alone."""
+        old, rng = drawn(1), np.random.default_rng(1)
+        for _ in range(20):
+            like = look_alike(old, rng)
+            assert like.shape == old.shape
+            assert (like != old).any()
+        same = [(overprint(old, rng) == old).all(2).mean() for _ in range(20)]
+        assert np.median(same) > 0.5
+
+    def test_other_colours(self) -> None:
+        """Other colours are the old channels, exchanged and inverted."""
+        old = drawn(1)
+        channels = {one.tobytes() for k in range(3) for one in (old[..., k].copy(), 255 - old[..., k])}
+        for seed in range(10):
+            changed = other_colours(old, np.random.default_rng(seed))
+            assert {changed[..., k].copy().tobytes() for k in range(3)} <= channels
+
+    @pytest.mark.parametrize("side", [32, 40])
+    def test_tiny(self, side: int) -> None:
+        """The smallest pictures that are read (32 pixels) do not fail."""
+        tiny = np.full((side, side, 3), 100, np.uint8)
+        for seed in range(12):
+            assert new_picture(tiny, [], np.random.default_rng(seed)).size
 
 
 class TestPairs:
@@ -275,7 +344,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestNetwork:
     def test_descriptors(self) -> None:
         """Patches become unit vectors; brightness and contrast hardly matter; plain patches are no trouble."""
-        network = PatchNetwork(widths=(8, 8, 16), dimension=32).eval()
+        network = PatchNetwork(channels=(8, 8, 16), strides=(2, 2, 2), dimension=32).eval()
         patches = torch.randint(60, 120, (20, 32, 32), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
         with torch.no_grad():
             a, b = network(patches), network((patches.float() * 1.5 + 20).to(torch.uint8))
@@ -287,7 +356,7 @@ class TestNetwork:
 
     def test_export(self, tmp_path: Path) -> None:
         """The ONNX file gives what PyTorch gives, at any batch size."""
-        network = PatchNetwork(widths=(8, 8, 16), dimension=32).eval()
+        network = PatchNetwork(channels=(8, 8, 16), strides=(2, 2, 2), dimension=32).eval()
         assert export_network(network, tmp_path / "n.onnx") <= PARITY <= 1e-4
 
 
@@ -344,7 +413,14 @@ def shards(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SETTINGS = TrainingSettings(
-    widths=(8, 16, 32), dimension=64, steps=180, runs=8, run_length=24, validate_every=60, bfloat16=False
+    channels=(8, 16, 32, 32),
+    strides=(2, 1, 2, 2),
+    dimension=64,
+    steps=180,
+    runs=8,
+    run_length=24,
+    validate_every=60,
+    bfloat16=False,
 )
 
 
@@ -379,7 +455,7 @@ class TestTrain:
         """The checkpoint holds the network that the log tells of."""
         network, state = load_checkpoint(trained / "checkpoint.pt")
         assert state["step"] == 180
-        assert tuple(state["settings"]["widths"]) == SETTINGS.widths
+        assert tuple(state["settings"]["channels"]) == SETTINGS.channels
         with np.load(shards / "val_0.npz") as held:
             pairs = [torch.from_numpy(held[k][:2048]) for k in "ab"]
         assert validate(network, *pairs)["right_float"] == pytest.approx(log_of(trained)[-1]["right_float"], abs=0.02)
@@ -401,8 +477,8 @@ class TestTrain:
         first = log_of(tmp_path)[0]
         assert first["step"] == 0
         assert first["right_float"] == pytest.approx(log_of(trained)[-1]["right_float"], abs=0.02)
-        wider = TrainingSettings(**{**vars(SETTINGS), "widths": (8, 16, 64)})
-        with pytest.raises(ValueError, match="holds no network of widths"):
+        wider = TrainingSettings(**{**vars(SETTINGS), "channels": (8, 16, 32, 64)})
+        with pytest.raises(ValueError, match="holds no network of channels"):
             train(shards, tmp_path / "wider", wider, start=trained / "checkpoint.pt")
 
     def test_exported_folder_works(self, trained: Path, pictures: Path, tmp_path: Path) -> None:
