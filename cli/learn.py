@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.options import notices
+from cli.progress import share_bar
 
 
 def train(
@@ -43,7 +44,8 @@ def train(
     workers = processes or len(os.sched_getaffinity(0))
     plan = Plan(data=data, out=out, pairs=pairs, processes=workers, resume=resume, start=start)
     try:
-        card = run(plan, settings, tell=notices.print)
+        with share_bar("training") as watch:
+            card = run(plan, settings, tell=notices.print, watch=watch)
     except ValueError as error:
         typer.echo(f"obverse: {error}", err=True)
         raise typer.Exit(1) from error

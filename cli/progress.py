@@ -1,9 +1,9 @@
-"""What `obverse compare`, `score` and `stress` share: one line for what is refused, bars for what goes on."""
+"""What the long commands share: one line for what the comparison refuses, bars for what goes on."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import typer
@@ -37,3 +37,12 @@ def bars() -> Iterator[Tell]:
             progress.add_task(title, total=steps)
 
         yield Tell(begin, lambda: progress.advance(progress.task_ids[-1]))
+
+
+@contextlib.contextmanager
+def share_bar(title: str) -> Iterator[Callable[[float, str], None]]:
+    """A bar for what tells its done share, 0 to 1, and its state in words; shown from the first call on."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[state]}"), console=notices) as progress:
+        task = progress.add_task(title, total=1.0, visible=False, state="")
+        yield lambda share, state: progress.update(task, completed=share, state=state, visible=True)

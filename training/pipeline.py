@@ -66,9 +66,14 @@ def _same_kind(value: Any, default: Any) -> bool:
     return type(value) is type(default)
 
 
-def run(plan: Plan, settings: Any, *, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Makes pairs, trains, exports; gives the card. What an earlier run made of the pairs is taken as it is;
-    `resume` goes on from its checkpoint too. Raises ValueError where the folder holds too few pictures."""
+def run(
+    plan: Plan, settings: Any, *, tell: Callable[[str], None], watch: Callable[[float, str], None]
+) -> dict[str, Any]:
+    """Makes pairs, trains, exports; gives the card. tell: what begins, in words; watch: see `training.train`.
+
+    What an earlier run made of the pairs is taken as it is; `resume` goes on from its checkpoint too. Raises
+    ValueError where the folder holds too few pictures.
+    """
     from training.export import export
     from training.train import train
 
@@ -86,7 +91,7 @@ def run(plan: Plan, settings: Any, *, tell: Callable[[str], None]) -> dict[str, 
 
     resume = plan.resume and (plan.out / "checkpoint.pt").exists()
     tell("training goes on" if resume else "training")
-    train(pairs, plan.out, settings, resume=resume, start=plan.start)
+    train(pairs, plan.out, settings, resume=resume, start=plan.start, watch=watch)
 
     tell("exporting: network, words, global descriptor")
     sample = kinds["train"][:: max(1, len(kinds["train"]) // VOCABULARY_PICTURES)]

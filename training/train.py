@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,9 @@ def soft_signs(descriptors: Tensor) -> Tensor:
 
 @torch.no_grad()
 def validate(network: PatchNetwork, a: Tensor, b: Tensor) -> dict[str, float]:
-    """Health of the space on held-out pairs, in groups of 1,024: mean similarity of positives, of the
-    nearest negative, share of pairs whose nearest neighbour is right, by float and by sign bits, and the
-    share of random negatives below the Hamming distance that keeps 90 % of the positives."""
+    """Health of the space on held-out pairs, in groups of 1,024: mean similarity of positives, of all
+    negatives, of the nearest negative, share of pairs whose nearest neighbour is right, by float and by sign bits,
+    and the share of random negatives below the Hamming distance that keeps 90 % of the positives."""
     network.eval()
     rows: list[list[float]] = []
     for start in range(0, len(a) - 1023, 1024):
@@ -108,6 +109,7 @@ def validate(network: PatchNetwork, a: Tensor, b: Tensor) -> dict[str, float]:
         rows.append(
             [
                 similarity[eye].mean().item(),
+                similarity[~eye].mean().item(),
                 similarity.masked_fill(eye, -1).max(1).values.mean().item(),
                 (similarity.argmax(1) == target).float().mean().item(),
                 (signs.argmax(1) == target).float().mean().item(),
@@ -116,17 +118,28 @@ def validate(network: PatchNetwork, a: Tensor, b: Tensor) -> dict[str, float]:
             ]
         )
     network.train()
-    names = ["positive", "nearest_negative", "right_float", "right_bits", "hamming90", "false_at_hamming90"]
+    names = ["positive", "negative", "nearest_negative", "right_float", "right_bits", "hamming90", "false_at_hamming90"]
     return dict(zip(names, np.mean(rows, 0).tolist(), strict=True))
 
 
+def unwatched(share: float, state: str) -> None:
+    """For whoever needs no progress bar."""
+
+
 def train(
-    pairs: Path, out: Path, settings: TrainingSettings, *, resume: bool = False, start: Path | None = None
+    pairs: Path,
+    out: Path,
+    settings: TrainingSettings,
+    *,
+    resume: bool = False,
+    start: Path | None = None,
+    watch: Callable[[float, str], None] = unwatched,
 ) -> PatchNetwork:
     """Trains on `pairs`, writing out/checkpoint.pt and out/log.csv; returns the network.
 
     resume: goes on where out/checkpoint.pt stopped; start: another training's checkpoint, whose weights this
-    one begins with, at step 0 of its own schedule. Raises ValueError where its network has another shape.
+    one begins with, at step 0 of its own schedule; watch: told after each step the share of the training that is
+    done, and in words how it goes. Raises ValueError where the network of `start` has another shape.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
@@ -148,6 +161,8 @@ def train(
     held_a, held_b = (t[: 4 * 1024].to(device) for t in load_shards(pairs, "val"))
     started = time.monotonic() - spent
     span = torch.arange(settings.run_length)
+    losses: list[float] = []  # since the last row of the log
+    figures: dict[str, float] = {}
     while True:
         elapsed = time.monotonic() - started
         progress = step / settings.steps
@@ -158,7 +173,9 @@ def train(
             if (count := len(list(pairs.glob("train_*.npz")))) != shards:
                 shards, (a, b) = count, load_shards(pairs, "train")
             figures = validate(network, held_a, held_b)
-            _log(out / "log.csv", {"step": step, "seconds": round(elapsed), **figures})
+            loss_since = float(np.mean(losses)) if losses else float("nan")
+            _log(out / "log.csv", {"step": step, "seconds": round(elapsed), "loss": loss_since, **figures})
+            losses.clear()
             torch.save(
                 {
                     "weights": network.state_dict(),
@@ -193,6 +210,8 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         step += 1
+        losses.append(loss.item())
+        watch(progress, f"step {step}, loss {losses[-1]:.3f}, held-out pairs found {figures['right_float']:.3f}")
 
 
 def _begin_with(network: PatchNetwork, start: Path) -> None:

@@ -449,7 +449,9 @@ class TestTrain:
         assert [row["step"] for row in log] == [0, 60, 120, 180]
         assert log[-1]["right_float"] > log[0]["right_float"] + 0.1
         assert log[-1]["right_bits"] > log[0]["right_bits"] + 0.1
-        assert log[-1]["positive"] > log[-1]["nearest_negative"]
+        assert log[-1]["positive"] > log[-1]["nearest_negative"] > log[-1]["negative"]
+        assert np.isnan(log[0]["loss"])
+        assert log[1]["loss"] > log[-1]["loss"] > 0
 
     def test_checkpoint(self, trained: Path, shards: Path) -> None:
         """The checkpoint holds the network that the log tells of."""
@@ -464,7 +466,10 @@ class TestTrain:
         """A training that is resumed goes on at its step, and does not begin anew."""
         (tmp_path / "checkpoint.pt").write_bytes((trained / "checkpoint.pt").read_bytes())
         settings = TrainingSettings(**{**vars(SETTINGS), "steps": 240})
-        train(shards, tmp_path, settings, resume=True)
+        told: list[tuple[float, str]] = []
+        train(shards, tmp_path, settings, resume=True, watch=lambda *state: told.append(state))
+        assert [share for share, _ in told] == pytest.approx([step / 240 for step in range(180, 240)])
+        assert told[0][1].startswith("step 181, loss ")
         log = log_of(tmp_path)
         assert [row["step"] for row in log] == [180, 240]
         assert log[0]["right_float"] == pytest.approx(log_of(trained)[-1]["right_float"], abs=0.02)
