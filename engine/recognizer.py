@@ -48,7 +48,7 @@ CHANNEL_NAME = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
 METADATA_BYTES = 2_000_000
 RENDITION_SIDE = 640
 SAVE_EVERY = 4_000
-_FEATURE_VERSION = 1
+_FEATURE_VERSION = 2
 """Part of the fingerprint: raise it when stored features change their meaning."""
 
 

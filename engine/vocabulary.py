@@ -21,6 +21,8 @@ from engine.values import Array, FloatArray
 HALF_BITS = 10
 ROOT_BITS = 5
 BITS = 64
+ASSIGNED_CELLS = 4
+"""Cells of the global descriptor that a patch takes part in: docs/decisions/0008."""
 _MATRICES = ("medians", "vlad_centroids", "vlad_mean", "vlad_matrix", "repeatability")
 
 
@@ -69,25 +71,23 @@ class Vocabulary:
         bits = np.packbits(descriptors > self.medians, axis=1, bitorder="little")
         return np.ascontiguousarray(bits).view(np.uint64).ravel()
 
-    def global_descriptor(self, descriptors: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+    def global_descriptor(self, descriptors: FloatArray) -> FloatArray:
         """(G,) float32 on the unit sphere: VLAD (Jegou et al. 2010) with intra-normalisation (Arandjelovic &
         Zisserman 2013), signed square root, PCA whitening. Zeros for no descriptors."""
         if not len(descriptors):
             return np.zeros(self.global_dimension, np.float32)
-        aggregated = self.vlad(descriptors, weights)
-        projected = (aggregated - self.vlad_mean) @ self.vlad_matrix
+        projected = (self.vlad(descriptors) - self.vlad_mean) @ self.vlad_matrix
         unit: FloatArray = projected / max(float(np.linalg.norm(projected)), 1e-9)
         return unit.astype(np.float32)
 
-    def vlad(self, descriptors: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-        """(K*D,) float32 before the PCA."""
-        nearest = _squared(descriptors, self.vlad_centroids).argmin(1)
-        residuals = descriptors - self.vlad_centroids[nearest]
-        if weights is not None:
-            residuals = residuals * weights[:, None]
-        one_hot = np.zeros((len(self.vlad_centroids), len(descriptors)), np.float32)
-        one_hot[nearest, np.arange(len(descriptors))] = 1
-        cells = one_hot @ residuals
+    def vlad(self, descriptors: FloatArray) -> FloatArray:
+        """(K*D,) float32 before the PCA. Each descriptor takes part in its ASSIGNED_CELLS nearest cells
+        alike (soft assignment, Philbin et al. 2008, without its weights)."""
+        far = _squared(descriptors, self.vlad_centroids)
+        near = np.argpartition(far, ASSIGNED_CELLS - 1, axis=1)[:, :ASSIGNED_CELLS]
+        one_hot = np.zeros(far.shape, np.float32)
+        np.put_along_axis(one_hot, near, 1, axis=1)
+        cells = one_hot.T @ descriptors - one_hot.sum(0)[:, None] * self.vlad_centroids
         cells /= np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), 1e-9)
         flat = np.sign(cells) * np.sqrt(np.abs(cells))
         unit: FloatArray = flat / max(float(np.linalg.norm(flat)), 1e-9)

@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import ModelError
 from engine.vocabulary import (
+    ASSIGNED_CELLS,
     HALF_BITS,
     ROOT_BITS,
     Vocabulary,
@@ -141,13 +142,13 @@ class TestGlobalDescriptor:
         assert a @ b > 0.5 > a @ c
 
     def test_vlad_against_loops(self, vocabulary: Vocabulary) -> None:
-        """VLAD: residuals summed by cell, each cell normalised, signed roots, normalised."""
+        """VLAD: residuals to the four nearest centres, summed by cell, normalised, signed roots, normalised."""
         points = unit(60).astype(np.float64)
         centres = vocabulary.vlad_centroids.astype(np.float64)
         cells = np.zeros_like(centres)
         for point in points:
-            k = ((centres - point) ** 2).sum(1).argmin()
-            cells[k] += point - centres[k]
+            for k in ((centres - point) ** 2).sum(1).argsort()[:ASSIGNED_CELLS]:
+                cells[k] += point - centres[k]
         norms = np.linalg.norm(cells, axis=1, keepdims=True)
         cells = np.divide(cells, norms, out=np.zeros_like(cells), where=norms > 0)
         flat = (np.sign(cells) * np.sqrt(np.abs(cells))).ravel()
