@@ -249,8 +249,9 @@ class Service:
         """The level that a picture would have, and its grades. Raises the ImageErrors, Busy."""
 
         def work() -> tuple[int, Grades]:
-            stored, level, size, _ = self.recognizer.describe(image)
-            return level, grade_picture(from_bytes(stored.keypoints), size, level=level, jpeg=stored.jpeg)
+            would = self.recognizer.describe(image)
+            rows = from_bytes(would.features.keypoints)
+            return would.level, grade_picture(rows, would.size, level=would.level, jpeg=would.features.jpeg)
 
         return await self.door.engine.run(work)
 

@@ -38,6 +38,7 @@ from engine.local_features import LocalFeatures, describe_photo
 from engine.recognizer import Recognizer
 from engine.records import KEYPOINTS, from_bytes
 from engine.runtime import DEFAULT_MODEL, PatchModel
+from engine.searching import global_queries
 from engine.values import Array, ColorImage, FloatArray
 from engine.votes import HUGE, LARGE, MEDIUM, SMALL, VoteSettings
 
@@ -79,7 +80,8 @@ def lists(
         for name, preset in PRESETS.items():
             found[name] = {"bytes": preset.bytes_per_picture, **list_recall(photos, _votes(stored, preset, loaded))}
         size = loaded.vocabulary.global_dimension
-        found["global descriptor"] = {"bytes": size, **list_recall(photos, _global(stored, loaded))}
+        for name, windows in (("global descriptor", False), ("global descriptor, also of nine windows", True)):
+            found[name] = {"bytes": size, **list_recall(photos, _global(stored, loaded, windows=windows))}
     sizes = {"pictures": len(stored.names), "photos": len(photos)}
     return {"model": fingerprint, **sizes, "describe_ms": spent, "lists": found}
 
@@ -113,7 +115,7 @@ def _store(
 ) -> Stored:
     def describe(item: tuple[str, Path]) -> tuple[str, Array, Array] | None:
         try:
-            stored = recognizer.describe(item[1].read_bytes())[0]
+            stored = recognizer.describe(item[1].read_bytes()).features
         except ImageError:
             return None
         return item[0], from_bytes(stored.keypoints), np.frombuffer(stored.vector, np.int8)
@@ -179,9 +181,10 @@ def _votes(stored: Stored, preset: VoteSettings, model: PatchModel) -> Search:
     return search
 
 
-def _global(stored: Stored, model: PatchModel) -> Search:
+def _global(stored: Stored, model: PatchModel, *, windows: bool) -> Search:
     def search(photo: LocalFeatures) -> tuple[Array, FloatArray]:
-        scores = stored.vectors @ model.vocabulary.global_descriptor(photo.descriptors)
+        queries = global_queries(photo, model.vocabulary, windows=windows)
+        scores = (stored.vectors @ queries.T).max(1)
         order = np.argsort(-scores, kind="stable")[:DEEPEST]
         return order, scores[order]
 

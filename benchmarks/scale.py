@@ -75,7 +75,7 @@ def _material(
     with Recognizer.open(folder / "pool", replace(settings, limits=LIMITS)) as recognizer:
         for path in pictures_in(pictures)[:1500]:
             try:
-                stored = recognizer.describe(path.read_bytes())[0]
+                stored = recognizer.describe(path.read_bytes()).features
             except ImageError:
                 continue
             rows.append(from_bytes(stored.keypoints))

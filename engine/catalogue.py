@@ -383,11 +383,6 @@ class Catalogue:
         with reading(self.database) as connection:
             return [tuple(row) for row in connection.execute(query)]
 
-    def picture_ids(self) -> list[int]:
-        """All picture numbers, ascending."""
-        with reading(self.database) as connection:
-            return list(connection.scalars(sa.select(picture_table.c.id).order_by(picture_table.c.id)))
-
     def all_pictures(self, *, batch: int = 500) -> Iterator[Picture]:
         """Every picture, by number; the catalogue may change meanwhile."""
         last = 0

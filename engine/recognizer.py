@@ -25,19 +25,17 @@ import numpy as np
 import threadpoolctl
 
 from engine import geometry, store, votes
+from engine.additions import Described, describe_addition
 from engine.calibration import load_calibration
-from engine.catalogue import Catalogue, Channel, Picture, StoredFeatures
+from engine.catalogue import Catalogue, Channel, Picture
 from engine.config import EngineSettings
-from engine.errors import DataFolderLocked, InvalidValue, ModelMismatch, TooFewFeatures
+from engine.errors import DataFolderLocked, InvalidValue, ModelMismatch
 from engine.gallery import Gallery
-from engine.global_index import quantise
-from engine.image import decode, encode_jpeg, trim_margins
-from engine.keypoints import PICTURE_DETECTOR, resize_long_side
+from engine.keypoints import PICTURE_DETECTOR
 from engine.local_features import describe_photo, describe_picture, pack_features
 from engine.lock import FolderLock
 from engine.matching import prepare_photo, project
-from engine.quality import level_of, quality
-from engine.records import KEYPOINTS, to_bytes, unpack
+from engine.records import KEYPOINTS, unpack
 from engine.runtime import PatchModel, RuntimeSettings
 from engine.searching import Clock, PhotoSearch, Searcher
 from engine.values import FloatArray, resize_matrix
@@ -46,7 +44,6 @@ from engine.verification import Candidate, Looked, look, verify_all
 IDENTIFIER = re.compile(r"[A-Za-z0-9@_.]{3,50}")
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
 METADATA_BYTES = 2_000_000
-RENDITION_SIDE = 640
 SAVE_EVERY = 4_000
 _FEATURE_VERSION = 2
 """Part of the fingerprint: raise it when stored features change their meaning."""
@@ -222,14 +219,14 @@ class Recognizer:
         """
         check_values(identifier=identifier, metadata=metadata, threshold=threshold)
         self.catalogue.check_room(channel, identifier)
-        stored, level, size, count = self.describe(image)
+        described = self.describe(image)
         picture = self.catalogue.add_picture(
             channel,
             identifier,
-            stored,
-            level=level,
-            size=size,
-            keypoints=count,
+            described.features,
+            level=described.level,
+            size=described.size,
+            keypoints=described.keypoints,
             metadata=metadata,
             threshold=threshold,
             active=active,
@@ -245,37 +242,24 @@ class Recognizer:
         active or facts with it. Raises InvalidValue, ChannelNotFound, PictureNotFound, StorageFull and the
         ImageErrors."""
         check_values(identifier=None, metadata=changes.get("metadata", ""), threshold=changes.get("threshold"))
-        stored, level, size, count = self.describe(image)
+        described = self.describe(image)
         picture = self.catalogue.replace_picture(
-            channel, identifier, stored, level=level, size=size, keypoints=count, **changes
+            channel,
+            identifier,
+            described.features,
+            level=described.level,
+            size=described.size,
+            keypoints=described.keypoints,
+            **changes,
         )
         self.gallery.refresh()
         self._save_sometimes()
         return picture
 
-    def describe(self, image: bytes, *, trim: bool = True) -> tuple[StoredFeatures, int, tuple[int, int], int]:
-        """What is stored of a picture, its level, its size without plain margins, its keypoints' number.
-        trim: False for a kept rendition, whose margins are gone already. Raises the ImageErrors."""
-        decoded, full = decode(image, long_side=RENDITION_SIDE, limits=self.settings.limits)
-        height, width = decoded.shape[:2]
-        left, top, right, bottom = trim_margins(decoded) if trim else (0, 0, width, height)
-        trimmed = np.ascontiguousarray(decoded[top:bottom, left:right])
-        factor = full[0] / decoded.shape[1]
-        size = (max(1, round(trimmed.shape[1] * factor)), max(1, round(trimmed.shape[0] * factor)))
-        features = describe_picture(trimmed, self.model, orb=self.settings.store_orb)
-        if len(features.keypoints) < self.settings.min_keypoints:
-            raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
-        rows = pack_features(features, self.model)
-        vocabulary = self.model.vocabulary
-        value = quality(features.keypoints, vocabulary.words(features.descriptors), features.size)
-        kept = resize_long_side(trimmed, RENDITION_SIDE) if max(trimmed.shape[:2]) > RENDITION_SIDE else trimmed
-        stored = StoredFeatures(
-            keypoints=to_bytes(rows),
-            vector=quantise(vocabulary.global_descriptor(features.descriptors)).tobytes(),
-            jpeg=encode_jpeg(kept) if self.settings.keep_pictures else None,
-            orb=None if features.orb is None else features.orb.tobytes(),
-        )
-        return stored, level_of(value), size, len(rows)
+    def describe(self, image: bytes, *, trim: bool = True) -> Described:
+        """What `add` would store of an image. trim: False for a kept rendition, whose margins are gone already.
+        Raises the ImageErrors, TooFewFeatures among them."""
+        return describe_addition(image, self.model, self.settings, trim=trim)
 
     def remove(self, channel: str, identifier: str) -> bool:
         """Whether there was one. It is never an answer again. Raises ChannelNotFound."""

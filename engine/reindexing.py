@@ -105,8 +105,8 @@ def _replace(recognizer: Recognizer, picture: Picture, originals: Mapping[str, P
     if image is None:
         return "its file has gone"
     try:
-        stored, level, _, keypoints = recognizer.describe(image, trim=kept is None)
-        reason = None
+        described = recognizer.describe(image, trim=kept is None)
+        stored, level, keypoints, reason = described.features, described.level, described.keypoints, None
     except ImageError as error:
         # Features of the old model must not stay: without any, the picture cannot be found, nor mislead.
         vector = bytes(recognizer.model.vocabulary.global_dimension)

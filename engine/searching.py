@@ -27,6 +27,7 @@ from engine.rivals import UNMET
 from engine.runtime import PatchModel
 from engine.values import Array, ColorImage, FloatArray
 from engine.verification import Candidate, Looked, look, meet, verify_all
+from engine.vocabulary import Vocabulary
 
 LOOKED_AT = 4
 """Verified candidates whose structure and colour are compared: what is further behind does not answer."""
@@ -129,7 +130,8 @@ class Searcher:
         with clock.stage("shortlist"):
             signatures = self.model.vocabulary.signatures(features.descriptors)
             deeper = 2 if windows else 1
-            queries = self._queries(features, windows=windows)
+            least = self.settings.min_keypoints
+            queries = global_queries(features, self.model.vocabulary, windows=windows, min_keypoints=least)
             shortlist = gallery.shortlist(
                 channels,
                 features.descriptors,
@@ -159,20 +161,6 @@ class Searcher:
         points, vocabulary = features.keypoints, self.model.vocabulary
         signatures = vocabulary.signatures(features.descriptors)
         return geometry.index_photo(points.xy, points.scale, points.angle, features.descriptors, signatures, vocabulary)
-
-    def _queries(self, features: LocalFeatures, *, windows: bool) -> FloatArray:
-        """(Q, G): the photo's global descriptor; with `windows` those of nine windows of 0.6 of its sides."""
-        vocabulary = self.model.vocabulary
-        queries = [vocabulary.global_descriptor(features.descriptors)]
-        if windows:
-            width, height = features.size
-            for x in (0, 0.2, 0.4):
-                for y in (0, 0.2, 0.4):
-                    at = features.keypoints.xy / [width, height] - [x, y]
-                    inside = ((at >= 0) & (at <= 0.6)).all(1)
-                    if inside.sum() >= self.settings.min_keypoints:
-                        queries.append(vocabulary.global_descriptor(features.descriptors[inside]))
-        return np.stack(queries)
 
     def candidates(self, search: PhotoSearch, count: int) -> list[Candidate]:
         """The best `count` of a ranking, ready to verify."""
@@ -253,3 +241,20 @@ class Searcher:
             if len(self._pictures) > _CACHED_PICTURES:
                 self._pictures.popitem(last=False)
         return picture
+
+
+def global_queries(
+    features: LocalFeatures, vocabulary: Vocabulary, *, windows: bool, min_keypoints: int = 20
+) -> FloatArray:
+    """(Q, G): the photo's global descriptor; with `windows` those of nine windows of 0.6 of its sides, but for
+    windows with fewer keypoints than `min_keypoints`."""
+    queries = [vocabulary.global_descriptor(features.descriptors)]
+    if windows:
+        width, height = features.size
+        for x in (0, 0.2, 0.4):
+            for y in (0, 0.2, 0.4):
+                at = features.keypoints.xy / [width, height] - [x, y]
+                inside = ((at >= 0) & (at <= 0.6)).all(1)
+                if inside.sum() >= min_keypoints:
+                    queries.append(vocabulary.global_descriptor(features.descriptors[inside]))
+    return np.stack(queries)

@@ -102,8 +102,7 @@ def unpack_signatures(signatures: Array) -> FloatArray:
 
 def _squared(points: FloatArray, centres: FloatArray) -> FloatArray:
     """(N, K) squared distances, less each point's own norm, which no ranking needs."""
-    result = points @ centres.T
-    result *= -2
+    result = (-2 * points) @ centres.T
     result += (centres**2).sum(1)
     return result
 
@@ -119,15 +118,17 @@ def _nearest_pairs(left, right, count):  # type: ignore[no-untyped-def]  # compi
         for side in range(2):
             values = left[n] if side == 0 else right[n]
             best = best_l if side == 0 else best_r
-            filled = 0
+            filled, worst = 0, np.float32(np.inf)
             for i in range(cells):
-                if filled < count or values[i] < values[best[filled - 1]]:
+                if values[i] < worst:
                     at = min(filled, count - 1)
                     while at > 0 and values[best[at - 1]] > values[i]:
                         best[at] = best[at - 1]
                         at -= 1
                     best[at] = i
                     filled = min(filled + 1, count)
+                    if filled == count:
+                        worst = values[best[count - 1]]
         taken[:] = 0
         for k in range(count):
             low, chosen = np.inf, 0

@@ -33,6 +33,11 @@ class Warp:
     waves: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
     folds: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
 
+    @property
+    def flat(self) -> bool:
+        """Whether a homography says all."""
+        return self.bend == 0 and not len(self.waves) and not len(self.folds)
+
     def photo_to_picture(self, xy: FloatArray) -> FloatArray:
         """(N, 2) photo pixels to picture pixels; NaN where a curved face is not visible."""
         H = self.H_photo_to_plane.astype(np.float32)

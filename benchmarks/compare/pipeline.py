@@ -15,11 +15,11 @@ from benchmarks.compare.shortlists.orb_words import FEWEST_PAIRS, OrbWords
 from benchmarks.compare.verifiers import Seen, fit, verify
 from benchmarks.compare.workshop import Workshop, photo_features
 from benchmarks.sets import LIMITS
+from engine.additions import RENDITION_SIDE
 from engine.errors import TooFewFeatures
 from engine.image import decode, trim_margins
 from engine.matching import project
 from engine.methods import Method, Verifier
-from engine.recognizer import RENDITION_SIDE
 from engine.records import unpack
 from engine.searching import Clock, PhotoSearch
 from engine.values import Array, FloatArray, resize_matrix

@@ -247,7 +247,7 @@ class TestCodes:
         from engine.catalogue import StoredFeatures
 
         with contextlib.closing(Catalogue(server.folder)) as catalogue:
-            row = catalogue.features([catalogue.picture_ids()[0]])[0]
+            row = catalogue.features([next(catalogue.all_pictures()).id])[0]
             stored = StoredFeatures(keypoints=row[3], vector=row[4])
             for number in range(1_005):
                 catalogue.add_picture(channel, f"p.{number:05}", stored, level=3, size=(9, 9), keypoints=1)

@@ -35,7 +35,8 @@ class TestLists:
         nothing are not counted."""
         found = lists([read_set(folders[0])], pictures_in(folders[1]), DEFAULT_MODEL)
         assert (found["pictures"], found["photos"]) == (11, 4)
-        assert set(found["lists"]) == {*PRESETS, "global descriptor"}
+        windows = "global descriptor, also of nine windows"
+        assert set(found["lists"]) == {*PRESETS, "global descriptor", windows}
         for row in found["lists"].values():
             assert row["all"] == row["sets"]["cartons"]
             assert row["all"] == {**row["all"], "1": 1.0, "1500": 1.0}

@@ -123,7 +123,7 @@ class TestFindHomography:
 def scene(patch_model: PatchModel) -> tuple[Photo, PhotoSide, np.ndarray, np.ndarray]:
     """A photo, its side of the matching, the rows of the right picture and of a wrong one."""
     photo = photo_of(poster(6), seed=6, strength=0.3)
-    assert photo.warp.bend == 0
+    assert photo.warp.flat
     side = prepare_photo(
         describe_photo(resize_long_side(photo.image, PHOTO_DETECTOR.long_side), patch_model), patch_model.vocabulary
     )

@@ -68,7 +68,7 @@ class TestLevel:
         poor = np.full((480, 360, 3), 200, np.uint8)
         poor[100:220, 100:220] = cv2.GaussianBlur(poster(1)[100:220, 100:220], (0, 0), 1)
         poor[0, 0] = poor[-1, -1] = 0
-        rich_level, poor_level = (posters.describe(encoded(p, ".png"))[1] for p in (poster(1), poor))
+        rich_level, poor_level = (posters.describe(encoded(p, ".png")).level for p in (poster(1), poor))
         assert rich_level >= 4
         assert poor_level <= rich_level - 1
 
