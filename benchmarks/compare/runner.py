@@ -40,6 +40,7 @@ from benchmarks.compare.pictures import Material, Photo
 from benchmarks.compare.pipeline import Found, Pipeline, check_method
 from benchmarks.compare.workshop import Workshop, needs_gallery, photo_features, picture_features, verifier_features
 from engine.methods import Method, Verifier
+from engine.runtime import DEFAULT_MODEL, PatchModel
 
 TOTAL = "total"
 """Stage that closes a photo in timings.csv: a photo without it was interrupted and is run again."""
@@ -327,9 +328,15 @@ def describe_run(material: Material, settings: RunSettings, *, command: str) -> 
             "seed": settings.seed,
             "threads": settings.threads,
             "ceiling_queries": settings.ceiling_queries,
-            "matcher": hashlib.sha256(settings.matcher.read_bytes()).hexdigest()[:16] if settings.matcher else None,
+            "matcher": _digest(settings.matcher) if settings.matcher else None,
+            # Answers of another network or another fit of the match ratio must not stand beside these.
+            "model": f"{PatchModel().fingerprint}-{_digest(DEFAULT_MODEL / 'calibration.json')}",
         },
     }
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def write_run(out: Path, facts: dict[str, Any], material: Material, entries: dict[str, dict[str, Any]]) -> None:

@@ -220,6 +220,15 @@ class TestResuming:
         run(tmp_path, material, method, RunSettings(seed=1), command="test", overwrite=True)
         assert {r.method for r in read_rows(tmp_path / "predictions.csv", Prediction)} == {"hog"}
 
+    def test_another_model(self, material: Material, tmp_path: Path) -> None:
+        """What another network or another fit answered is not taken up."""
+        go(tmp_path, material, ["phash"])
+        before = json.loads((tmp_path / "run.json").read_text())
+        before["arguments"]["model"] = "obverse-patch-0"
+        (tmp_path / "run.json").write_text(json.dumps(before))
+        with pytest.raises(OtherRun, match="other model; give another --out"):
+            go(tmp_path, material, ["phash"])
+
     def test_filling_interrupted(self, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A gallery that was half filled is filled on, and keeps count."""
         told = []
