@@ -248,13 +248,13 @@ def global_queries(
 ) -> FloatArray:
     """(Q, G): the photo's global descriptor; with `windows` those of nine windows of 0.6 of its sides, but for
     windows with fewer keypoints than `min_keypoints`."""
-    queries = [vocabulary.global_descriptor(features.descriptors)]
-    if windows:
-        width, height = features.size
-        for x in (0, 0.2, 0.4):
-            for y in (0, 0.2, 0.4):
-                at = features.keypoints.xy / [width, height] - [x, y]
-                inside = ((at >= 0) & (at <= 0.6)).all(1)
-                if inside.sum() >= min_keypoints:
-                    queries.append(vocabulary.global_descriptor(features.descriptors[inside]))
-    return np.stack(queries)
+    if not windows or not len(features.descriptors):
+        return vocabulary.global_descriptor(features.descriptors)[None]
+    seen = [features.descriptors]
+    for x in (0, 0.2, 0.4):
+        for y in (0, 0.2, 0.4):
+            at = features.keypoints.xy / features.size - [x, y]
+            inside = ((at >= 0) & (at <= 0.6)).all(1)
+            if inside.sum() >= min_keypoints:
+                seen.append(features.descriptors[inside])
+    return vocabulary.project(np.stack([vocabulary.vlad(descriptors) for descriptors in seen]))

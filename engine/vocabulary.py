@@ -76,8 +76,13 @@ class Vocabulary:
         Zisserman 2013), signed square root, PCA whitening. Zeros for no descriptors."""
         if not len(descriptors):
             return np.zeros(self.global_dimension, np.float32)
-        projected = (self.vlad(descriptors) - self.vlad_mean) @ self.vlad_matrix
-        unit: FloatArray = projected / max(float(np.linalg.norm(projected)), 1e-9)
+        one: FloatArray = self.project(self.vlad(descriptors)[None])[0]
+        return one
+
+    def project(self, vlads: FloatArray) -> FloatArray:
+        """(N, G) float32 global descriptors of (N, K*D) VLADs; together they take little more time than one."""
+        projected = (vlads - self.vlad_mean) @ self.vlad_matrix
+        unit: FloatArray = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-9)
         return unit.astype(np.float32)
 
     def vlad(self, descriptors: FloatArray) -> FloatArray:
