@@ -115,7 +115,7 @@ def photograph(recognizer: Recognizer, chosen: list[tuple[str, Path]], folder: P
         identifier, path = chosen[row]
         others = [poster(number) for number in 100_000 + rng.integers(0, 100_000, 2)]
         picture = decode(path.read_bytes(), long_side=640, limits=recognizer.settings.limits)[0]
-        photo, _ = simulate(picture, others, rng, strength=STRENGTH)
+        photo, _ = simulate(picture, others, rng, strength=STRENGTH, uneven=False)
         file = folder / f"photo-{turn + 1:02d}.jpg"
         file.write_bytes(encode_jpeg(photo))
         shots.append(Shot(identifier=identifier, file=file, found=recognizer.recognise(file.read_bytes(), [CHANNEL])))

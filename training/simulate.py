@@ -57,9 +57,15 @@ class Warp:
 
 
 def random_warp(
-    rng: np.random.Generator, *, picture_size: tuple[int, int], photo_size: tuple[int, int], strength: float
+    rng: np.random.Generator,
+    *,
+    picture_size: tuple[int, int],
+    photo_size: tuple[int, int],
+    strength: float,
+    uneven: bool = True,
 ) -> Warp:
-    """Picture at 18-110 % of the frame, tilt up to 50 degrees, all in-plane angles (small ones most)."""
+    """Picture at 18-110 % of the frame, tilt up to 50 degrees, all in-plane angles (small ones most). uneven: its
+    paper may have waves and folds."""
     width, height = picture_size
     tilt = np.deg2rad(rng.uniform(0, 50 * strength))
     axis = rng.uniform(0, 2 * np.pi)
@@ -81,13 +87,13 @@ def random_warp(
     bend = float(rng.uniform(0.3, 1.2)) if rng.random() < 0.15 * strength else 0.0
     H = np.asarray(cv2.getPerspectiveTransform(seen.astype(np.float32), plane), np.float64)
     waves, folds = np.zeros((0, 4)), np.zeros((0, 3))
-    if rng.random() < 0.25 * strength:
+    if uneven and rng.random() < 0.25 * strength:
         count = int(rng.integers(1, 4))
         number = rng.uniform(1, 6, count)
         # A ripple of wave number k may not fold the plane over itself: k times its amplitude stays far below 1.
         amplitude = rng.uniform(0, 0.12, count) / number
         waves = np.c_[rng.uniform(0, np.pi, count), number, rng.uniform(0, 2 * np.pi, count), amplitude]
-    if rng.random() < 0.15 * strength:
+    if uneven and rng.random() < 0.15 * strength:
         count = int(rng.integers(1, 3))
         folds = np.c_[rng.uniform(0, 2 * np.pi, count), rng.uniform(-0.5, 0.5, count), rng.uniform(0, 0.4, count)]
     return Warp(H, bend, picture_size, waves, folds)
@@ -218,15 +224,21 @@ def _camera(rng: np.random.Generator, image: FloatArray, strength: float) -> Col
 
 
 def simulate(
-    picture: ColorImage, others: list[ColorImage], rng: np.random.Generator, *, strength: float = 1.0
+    picture: ColorImage,
+    others: list[ColorImage],
+    rng: np.random.Generator,
+    *,
+    strength: float = 1.0,
+    uneven: bool = True,
 ) -> tuple[ColorImage, Warp]:
-    """A photo of `picture` (H, W, 3 uint8) among `others`, 320-720 pixels long, and where it lies in it."""
+    """A photo of `picture` (H, W, 3 uint8) among `others`, 320-720 pixels long, and where it lies in it. uneven: its
+    paper may have waves and folds."""
     long_side = int(rng.uniform(720 - 400 * strength, 720))
     size = (long_side, int(long_side * rng.uniform(0.6, 1)))
     if rng.random() < 0.5:
         size = (size[1], size[0])
     height, width = picture.shape[:2]
-    warp = random_warp(rng, picture_size=(width, height), photo_size=size, strength=strength)
+    warp = random_warp(rng, picture_size=(width, height), photo_size=size, strength=strength, uneven=uneven)
     image = render(picture, clutter(rng, others, size), warp)
     if rng.random() < 0.3 * strength:
         image = _occlude(rng, image, others)

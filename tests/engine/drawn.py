@@ -53,10 +53,10 @@ class Photo:
 
 
 def photo_of(picture: np.ndarray, *, seed: int, strength: float = 0.35) -> Photo:
-    """A simulated photo of the picture in front of drawn clutter."""
+    """A simulated photo of the picture, on even paper, in front of drawn clutter."""
     rng = np.random.default_rng([11, seed])
     others = [poster(CLUTTER + seed % 5), poster(CLUTTER + 5 + seed % 3)]
-    image, warp = simulate(picture, others, rng, strength=strength)
+    image, warp = simulate(picture, others, rng, strength=strength, uneven=False)
     return Photo(image, corners_of(warp), warp)
 
 
