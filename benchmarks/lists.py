@@ -81,7 +81,8 @@ def lists(
             found[name] = {"bytes": preset.bytes_per_picture, **list_recall(photos, _votes(stored, preset, loaded))}
         size = loaded.vocabulary.global_dimension
         for name, windows in (("global descriptor", False), ("global descriptor, also of nine windows", True)):
-            found[name] = {"bytes": size, **list_recall(photos, _global(stored, loaded, windows=windows))}
+            search = _global(stored, loaded, windows=windows, min_keypoints=settings.min_keypoints)
+            found[name] = {"bytes": size, **list_recall(photos, search)}
     sizes = {"pictures": len(stored.names), "photos": len(photos)}
     return {"model": fingerprint, **sizes, "describe_ms": spent, "lists": found}
 
@@ -181,9 +182,9 @@ def _votes(stored: Stored, preset: VoteSettings, model: PatchModel) -> Search:
     return search
 
 
-def _global(stored: Stored, model: PatchModel, *, windows: bool) -> Search:
+def _global(stored: Stored, model: PatchModel, *, windows: bool, min_keypoints: int) -> Search:
     def search(photo: LocalFeatures) -> tuple[Array, FloatArray]:
-        queries = global_queries(photo, model.vocabulary, windows=windows)
+        queries = global_queries(photo, model.vocabulary, windows=windows, min_keypoints=min_keypoints)
         scores = (stored.vectors @ queries.T).max(1)
         order = np.argsort(-scores, kind="stable")[:DEEPEST]
         return order, scores[order]
@@ -196,7 +197,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", type=Path)
     parser.add_argument("--distractors", action="append", type=Path, default=[])
     parser.add_argument("--model", action="append", type=Path, default=[])
-    parser.add_argument("--baseline", action="append", choices=sorted(SHORTLISTS), default=[])
+    parser.add_argument("--baseline", action="append", choices=sorted({*SHORTLISTS} - {"everything"}), default=[])
     parser.add_argument("--limit", type=int, help="most pictures of each distractors folder")
     parser.add_argument("--json", type=Path, help="file to write; without it the figures are printed")
     chosen = parser.parse_args()

@@ -44,5 +44,10 @@ def share_bar(title: str) -> Iterator[Callable[[float, str], None]]:
     """A bar for what tells its done share, 0 to 1, and its state in words; shown from the first call on."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.fields[state]}"), console=notices) as progress:
-        task = progress.add_task(title, total=1.0, visible=False, state="")
-        yield lambda share, state: progress.update(task, completed=share, state=state, visible=True)
+        task = progress.add_task(title, start=False, total=1.0, visible=False, state="")
+
+        def watch(share: float, state: str) -> None:
+            progress.start_task(task)  # only the first time
+            progress.update(task, completed=share, state=state, visible=True)
+
+        yield watch

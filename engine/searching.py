@@ -243,9 +243,7 @@ class Searcher:
         return picture
 
 
-def global_queries(
-    features: LocalFeatures, vocabulary: Vocabulary, *, windows: bool, min_keypoints: int = 20
-) -> FloatArray:
+def global_queries(features: LocalFeatures, vocabulary: Vocabulary, *, windows: bool, min_keypoints: int) -> FloatArray:
     """(Q, G): the photo's global descriptor; with `windows` those of nine windows of 0.6 of its sides, but for
     windows with fewer keypoints than `min_keypoints`."""
     if not windows or not len(features.descriptors):

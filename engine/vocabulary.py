@@ -125,7 +125,7 @@ def _nearest_pairs(left, right, count):  # type: ignore[no-untyped-def]  # compi
             best = best_l if side == 0 else best_r
             filled, worst = 0, np.float32(np.inf)
             for i in range(cells):
-                if values[i] < worst:
+                if filled < count or values[i] < worst:  # the former also for NaN: no place stays unset
                     at = min(filled, count - 1)
                     while at > 0 and values[best[at - 1]] > values[i]:
                         best[at] = best[at - 1]

@@ -7,6 +7,14 @@ import math
 from torch import Tensor, nn
 
 
+def check_shape(channels: tuple[int, ...], strides: tuple[int, ...]) -> None:
+    """Raises ValueError where they make no PatchNetwork."""
+    if not channels or min(channels + strides) < 1:
+        raise ValueError(f"channels {channels} and strides {strides}: at least one, each 1 or more")
+    if len(channels) != len(strides) or math.prod(strides) != 8:
+        raise ValueError(f"strides {strides} do not fit channels {channels}: one each, and their product is 8")
+
+
 class PatchNetwork(nn.Module):
     """A HardNet-like stack (Mishchuk et al. 2017, section 3.2), narrower, and with its first stride at the
     stem: full-resolution maps cost half of HardNet's time and gave nothing measurable at this width.
@@ -23,8 +31,7 @@ class PatchNetwork(nn.Module):
         dimension: int = 64,
     ) -> None:
         super().__init__()
-        if len(channels) != len(strides) or math.prod(strides) != 8:
-            raise ValueError(f"strides {strides} do not fit channels {channels}: one each, and their product is 8")
+        check_shape(channels, strides)
         self.channels, self.strides, self.dimension = channels, strides, dimension
 
         def block(inputs: int, outputs: int, stride: int) -> nn.Sequential:

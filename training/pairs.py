@@ -124,7 +124,7 @@ def pairs_of(
 
 
 def generate(
-    paths: list[Path], *, seed: int, limit: int = 80, strength: float = 1.0, invented: float = 0.5
+    paths: list[Path], *, seed: int, limit: int = 80, strength: float = 1.0, invented: float
 ) -> Iterator[PatchPairs]:
     """Pairs picture after picture, without end; the same for the same seed. The share `invented` of the pictures
     is replaced by a new one, or goes with a look-alike, whose pairs are mixed with its own."""

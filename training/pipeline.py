@@ -26,6 +26,8 @@ VALIDATION_PAIRS = 4_096
 FEWEST = {"train": 50, "val": 3}
 """Pictures of each kind without which training teaches nothing, or cannot be judged."""
 VOCABULARY_PICTURES = 4_000
+INVENTED = 0.5
+"""Share of the pictures to learn from that are new ones, or stand beside a look-alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +104,11 @@ def run(
 def make_pairs(kinds: dict[str, list[Path]], folder: Path, plan: Plan, *, tell: Callable[[str], None]) -> None:
     """Fills the shards that are missing; each has a seed of its own, so that processes need not talk."""
     folder.mkdir(parents=True, exist_ok=True)
-    work = [(kinds["val"], folder / "val_0000.npz", 10**6, VALIDATION_PAIRS)]
+    # Held-out pairs are of the pictures as they are.
+    work = [(kinds["val"], folder / "val_0000.npz", 10**6, VALIDATION_PAIRS, 0.0)]
     for number, start in enumerate(range(0, plan.pairs, SHARD)):
         wanted = min(SHARD, plan.pairs - start)
-        work.append((kinds["train"], folder / f"train_{number:04d}.npz", number, wanted))
+        work.append((kinds["train"], folder / f"train_{number:04d}.npz", number, wanted, INVENTED))
     missing = [item for item in work if not item[1].exists()]
     if not missing:
         return
@@ -115,11 +118,10 @@ def make_pairs(kinds: dict[str, list[Path]], folder: Path, plan: Plan, *, tell: 
             tell(f"patch pairs: {name}, {done} of {len(missing)} files")
 
 
-def _make_shard(item: tuple[list[Path], Path, int, int]) -> str:
-    pictures, path, seed, wanted = item
+def _make_shard(item: tuple[list[Path], Path, int, int, float]) -> str:
+    pictures, path, seed, wanted, invented = item
     batches, count = [], 0
-    # Held-out pairs are of the pictures as they are.
-    for batch in generate(pictures, seed=seed, invented=0.0 if path.name.startswith("val") else 0.5):
+    for batch in generate(pictures, seed=seed, invented=invented):
         batches.append(batch)
         count += len(batch.source)
         if count >= wanted:

@@ -72,7 +72,8 @@ def observe(
 
 def visible(points: Keypoints, warp: Warp, factor: float, photo_size: tuple[int, int]) -> np.ndarray:
     """(N,) bool: which keypoints of the picture, resized by `factor`, a photo of `photo_size` (width, height)
-    can show. On a curved picture the plane stands for the face, which is right but for a few pixels."""
+    can show. On curved or uneven paper the plane stands for the face, which errs near the edges of
+    the photo only."""
     plane = (points.xy + 0.5) / factor / (np.array(warp.size) / 2) - 1
     if not len(plane):
         return np.zeros(0, bool)

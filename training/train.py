@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.network import PatchNetwork
+from training.network import PatchNetwork, check_shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,10 @@ class TrainingSettings:
     bfloat16: bool = True
     seed: int = 0
     validate_every: int = 250
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a shape that no network has: before pairs are made, which takes long."""
+        check_shape(self.channels, self.strides)
 
 
 def load_shards(folder: Path, kind: str) -> tuple[Tensor, Tensor]:

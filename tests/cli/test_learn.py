@@ -19,7 +19,11 @@ pytest.importorskip("torch", reason="needs the train extra; CI installs it")
 def test_unknown_settings_are_refused_with_the_nearest(tmp_path: Path) -> None:
     config = tmp_path / "settings.toml"
     arguments = ("train", "--data", tmp_path, "--out", tmp_path / "out", "--config", config)
-    for text, expected in (("lerning_rate = 0.1", "learning_rate"), ('steps = "many"', "steps")):
+    for text, expected in (
+        ("lerning_rate = 0.1", "learning_rate"),
+        ('steps = "many"', "steps"),
+        ("strides = [2, 2, 2]", "one each"),
+    ):
         config.write_text(text)
         done = run(*arguments)
         assert done.status == 2

@@ -134,7 +134,7 @@ class TestGlobalDescriptor:
         points, one = unit(90), np.ones(90, np.float32)
         features = LocalFeatures(Keypoints(xy.astype(np.float32), one, one, one), points, (640, 480))
         whole = vocabulary.global_descriptor(points)
-        assert (global_queries(features, vocabulary, windows=False) == whole).all()
+        assert (global_queries(features, vocabulary, windows=False, min_keypoints=25) == whole).all()
         found = global_queries(features, vocabulary, windows=True, min_keypoints=25)
         # The sixty lie in the windows at the top left, few of them in those further in; the thirty in the last one.
         assert np.allclose(found[0], whole, atol=1e-5)
@@ -142,7 +142,7 @@ class TestGlobalDescriptor:
         assert np.allclose(found[-1], vocabulary.global_descriptor(points[60:]), atol=1e-5)
         assert 3 <= len(found) < 10
         none = LocalFeatures(features.keypoints.take(np.arange(0)), points[:0], (640, 480))
-        assert (global_queries(none, vocabulary, windows=True) == 0).all()
+        assert (global_queries(none, vocabulary, windows=True, min_keypoints=25) == 0).all()
 
     def test_none(self, vocabulary: Vocabulary) -> None:
         """Without keypoints it is zero."""

@@ -1,4 +1,4 @@
-"""Simulated photos, patch pairs, and a training small enough for a test."""
+"""The network, its losses, which keypoints are found again, and a training small enough for a test."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from drawn_pictures import drawn, some_warp
 
 from engine.config import EngineSettings
 from engine.image import encode_jpeg
@@ -16,10 +16,8 @@ from engine.keypoints import Keypoints
 from engine.recognizer import Recognizer
 from engine.repeatability import FIGURES
 from engine.runtime import PatchModel
-from training.contact_sheet import CELL, COLUMNS, GAP, ROWS, contact_sheet
-from training.new_pictures import SMALLEST, look_alike, new_picture, other_colours, overprint
-from training.pairs import corresponding, generate, is_validation, list_pictures, pairs_of, read_rgb
-from training.simulate import Warp, random_warp, render, simulate
+from training.pairs import generate, list_pictures
+from training.simulate import simulate
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'obverse[train]'")
@@ -36,224 +34,6 @@ from training.train import (  # noqa: E402
     train,
     validate,
 )
-
-
-def drawn(seed: int, *, width: int = 240, height: int = 320) -> np.ndarray:
-    """RGB shapes and letters."""
-    rng = np.random.default_rng([29, seed])
-    image = np.full((height, width, 3), rng.integers(80, 255, 3), np.uint8)
-    for _ in range(80):
-        x, y, size = (int(v) for v in rng.integers([0, 0, 5], [width, height, 45]))
-        colour = tuple(int(c) for c in rng.integers(0, 255, 3))
-        kind = rng.integers(0, 3)
-        if kind == 0:
-            cv2.rectangle(image, (x, y), (x + size, y + size // 2), colour, -1)
-        elif kind == 1:
-            cv2.ellipse(image, (x, y), (size, size // 2 + 2), float(rng.uniform(0, 180)), 0, 360, colour, -1)
-        else:
-            cv2.putText(image, chr(int(rng.integers(65, 91))), (x, y), cv2.FONT_HERSHEY_DUPLEX, size / 18, colour, 2)
-    return image
-
-
-NONE = (np.zeros((0, 4)), np.zeros((0, 3)))
-WAVES = (np.array([[0.4, 3.0, 1.0, 0.03], [2.0, 5.0, 0.0, 0.02]]), np.zeros((0, 3)))
-FOLDS = (np.zeros((0, 4)), np.array([[0.3, -0.1, 0.3], [3.5, 0.2, 0.2]]))
-
-
-def some_warp(seed: int, *, bend: float = 0.0, uneven: tuple[np.ndarray, np.ndarray] = NONE) -> Warp:
-    made = random_warp(np.random.default_rng(seed), picture_size=(240, 320), photo_size=(480, 400), strength=0.6)
-    return Warp(made.H_photo_to_plane, bend, made.size, *uneven)
-
-
-class TestSimulate:
-    def test_photo(self) -> None:
-        """A photo is an RGB image of 320 to 720 pixels, and differs from one draw to the next."""
-        rng = np.random.default_rng(0)
-        photos = [simulate(drawn(1), [drawn(2)], rng) for _ in range(6)]
-        for image, warp in photos:
-            assert image.dtype == np.uint8
-            assert image.shape[2] == 3
-            assert 320 <= max(image.shape[:2]) <= 720
-            assert warp.size == (240, 320)
-        assert len({image.tobytes() for image, _ in photos}) == 6
-
-    def test_same_seed_same_photo(self) -> None:
-        """The same seed gives the same photo."""
-        a, b = (simulate(drawn(1), [drawn(2)], np.random.default_rng(5))[0] for _ in range(2))
-        assert (a == b).all()
-
-    @pytest.mark.parametrize(("bend", "uneven"), [(0.0, NONE), (0.8, NONE), (0.0, WAVES), (0.5, FOLDS)])
-    def test_the_picture_lies_where_the_warp_says(self, bend: float, uneven: tuple[np.ndarray, np.ndarray]) -> None:
-        """Photo pixels of the picture have the colour of the picture's pixel that the warp names; others that of
-        the background."""
-        warp, background = some_warp(3, bend=bend, uneven=uneven), np.full((400, 480, 3), (10, 200, 30), np.uint8)
-        picture = cv2.GaussianBlur(drawn(1), (0, 0), 3)
-        photo = render(picture, background, warp)
-        grid = np.stack(np.meshgrid(np.arange(480), np.arange(400)), -1).reshape(-1, 2).astype(np.float32)
-        with np.errstate(invalid="ignore"):
-            source = warp.photo_to_picture(grid)
-            inside = ((source > [3, 3]) & (source < [236, 316])).all(1)
-            outside = ~((source > [-3, -3]) & (source < [243, 323])).all(1)
-        assert inside.sum() > 5000
-        assert outside.sum() > 5000
-        x, y = (np.nan_to_num(a).reshape(400, 480).astype(np.float32) for a in source.T)
-        expected = cv2.remap(picture, x, y, cv2.INTER_LINEAR).reshape(-1, 3)[inside]
-        assert np.abs(photo.reshape(-1, 3)[inside].astype(float) - expected).mean() < 4
-        assert (photo.reshape(-1, 3)[outside] == (10, 200, 30)).all()
-
-    def test_waves_and_folds_by_hand(self) -> None:
-        """A ripple moves what lies on its crest by its amplitude, a fold what lies behind it; both keep the order
-        of points along their direction."""
-        flat = Warp(np.eye(3), 0.0, (200, 200))
-        line = np.c_[np.linspace(-0.9, 0.9, 50), np.zeros(50)].astype(np.float32)
-        before = flat.photo_to_picture(line)
-        ripple = Warp(np.eye(3), 0.0, (200, 200), np.array([[0.0, 2.0, np.pi / 2, 0.05]]))
-        moved = ripple.photo_to_picture(line) - before
-        assert moved[:, 0] == pytest.approx(5 * np.cos(2 * line[:, 0]), abs=0.01)
-        fold = Warp(np.eye(3), 0.0, (200, 200), folds=np.array([[0.0, 0.2, 0.5]]))
-        moved = fold.photo_to_picture(line) - before
-        assert moved[:, 0] == pytest.approx(50 * np.maximum(0, line[:, 0] - 0.2), abs=0.01)
-        for seed in range(300):
-            made = random_warp(np.random.default_rng(seed), picture_size=(9, 9), photo_size=(9, 9), strength=1.0)
-            if len(made.waves) or len(made.folds):
-                crossing = Warp(np.eye(3), 0.0, (200, 200), made.waves, made.folds).photo_to_picture(line)
-                assert (np.diff(crossing[:, 0]) > 0).all()
-
-    def test_nothing_in_sight(self) -> None:
-        """A picture that lies outside the frame leaves the background as it is."""
-        away = Warp(np.array([[1.0, 0, 5], [0, 1, 5], [0, 0, 1]]), 1.2, (240, 320))
-        background = np.full((64, 64, 3), 9, np.uint8)
-        assert (render(drawn(1), background, away) == background).all()
-
-    def test_without_other_pictures(self) -> None:
-        """Without other pictures the background is plain."""
-        assert simulate(drawn(1), [], np.random.default_rng(1))[0].ndim == 3
-
-
-class TestNewPictures:
-    def test_new_ones(self) -> None:
-        """Each draw is another picture, never larger than the old one, which stays as it is; the same for a seed."""
-        old, others, rng = drawn(1), [drawn(2), drawn(3, width=100, height=60)], np.random.default_rng(0)
-        kept = old.copy()
-        made = [new_picture(old, others, rng) for _ in range(30)]
-        assert (old == kept).all()
-        assert len({picture.tobytes() for picture in made}) == 30
-        assert all(picture.dtype == np.uint8 and picture.shape[2] == 3 for picture in made)
-        assert all(picture.shape <= old.shape and min(picture.shape[:2]) >= SMALLEST for picture in made)
-        again = new_picture(old, others, np.random.default_rng(0))
-        assert (again == made[0]).all()
-
-    def test_look_alikes(self) -> None:
-        """A look-alike has the size of its original and differs from it; an overprint leaves most of it alone."""
-        old, rng = drawn(1), np.random.default_rng(1)
-        for _ in range(20):
-            like = look_alike(old, rng)
-            assert like.shape == old.shape
-            assert (like != old).any()
-        same = [(overprint(old, rng) == old).all(2).mean() for _ in range(20)]
-        assert np.median(same) > 0.5
-
-    def test_other_colours(self) -> None:
-        """Other colours are the old channels, exchanged and inverted."""
-        old = drawn(1)
-        channels = {one.tobytes() for k in range(3) for one in (old[..., k].copy(), 255 - old[..., k])}
-        for seed in range(10):
-            changed = other_colours(old, np.random.default_rng(seed))
-            assert {changed[..., k].copy().tobytes() for k in range(3)} <= channels
-
-    @pytest.mark.parametrize("side", [32, 40])
-    def test_tiny(self, side: int) -> None:
-        """The smallest pictures that are read (32 pixels) do not fail."""
-        tiny = np.full((side, side, 3), 100, np.uint8)
-        for seed in range(12):
-            assert new_picture(tiny, [], np.random.default_rng(seed)).size
-
-
-class TestPairs:
-    @pytest.mark.parametrize("seed", [1, 2, 3])
-    def test_corresponding(self, seed: int) -> None:
-        """Keypoints that are carried into the photo are found again, those that are elsewhere are not."""
-        rng, warp = np.random.default_rng(seed), some_warp(seed)
-        xy = np.stack(np.meshgrid(np.arange(20, 225, 24), np.arange(20, 305, 24)), -1).reshape(-1, 2)
-        one = np.ones(len(xy), np.float32)
-        inverse = np.linalg.inv(warp.H_photo_to_plane)
-
-        def to_photo(points: np.ndarray) -> np.ndarray:
-            plane = (points + 0.5) / [120, 160] - 1
-            return cv2.perspectiveTransform(plane[None].astype(np.float64), inverse)[0]
-
-        angle = rng.uniform(0, 6.28, len(xy))
-        ahead = np.stack([np.cos(angle), np.sin(angle)], 1) * 0.01
-        seen, direction = to_photo(xy), (to_photo(xy + ahead) - to_photo(xy)) / 0.01
-        aside = (to_photo(xy + ahead[:, ::-1] * [-1, 1]) - to_photo(xy)) / 0.01
-        growth = np.sqrt(np.abs(direction[:, 0] * aside[:, 1] - direction[:, 1] * aside[:, 0]))
-        turned = np.arctan2(direction[:, 1], direction[:, 0]) % (2 * np.pi)
-        points = Keypoints(xy.astype(np.float32), one, angle.astype(np.float32), one)
-        photo = Keypoints(*(a.astype(np.float32) for a in (seen, growth, turned)), one)
-        a, b = corresponding(points, photo, warp, 1.0)
-        assert len(a) > 0.8 * len(xy)
-        assert (a == b).all()
-        shuffled = Keypoints(photo.xy, photo.scale, (photo.angle + np.float32(1.5)) % np.float32(6.28), one)
-        assert len(corresponding(points, shuffled, warp, 1.0)[0]) < 0.1 * len(xy)
-        larger = Keypoints(photo.xy, photo.scale * 2, photo.angle, one)
-        assert len(corresponding(points, larger, warp, 1.0)[0]) == 0
-
-    def test_none(self) -> None:
-        """Without keypoints on either side there are no pairs."""
-        one = np.ones(3, np.float32)
-        some, none = Keypoints(np.ones((3, 2), np.float32), one, one, one), Keypoints(np.zeros((0, 2)), *[one[:0]] * 3)
-        for a, b in ((some, none), (none, some), (none, none)):
-            assert [len(x) for x in corresponding(a, b, some_warp(1), 1.0)] == [0, 0]
-
-    def test_patches_of_a_pair_are_alike(self) -> None:
-        """Patches of a pair resemble each other far more than patches of different pairs."""
-        rng = np.random.default_rng(0)
-        photo, warp = simulate(drawn(1), [drawn(2)], rng, strength=0.2)
-        a, b = pairs_of(drawn(1), photo, warp, limit=60, rng=rng)
-        assert a.shape == b.shape
-        assert 20 < len(a) <= 60
-
-        def normal(patches: np.ndarray) -> np.ndarray:
-            flat = patches.reshape(len(patches), -1).astype(np.float64)
-            flat -= flat.mean(1, keepdims=True)
-            return flat / np.linalg.norm(flat, axis=1, keepdims=True)
-
-        likeness = normal(a) @ normal(b).T
-        assert np.median(np.diag(likeness)) > 0.8
-        assert np.median(likeness[~np.eye(len(a), dtype=bool)]) < 0.4
-
-    def test_generate(self, pictures: Path) -> None:
-        """Pairs come without end, from all pictures, the same for the same seed."""
-        paths = list_pictures(pictures)[:6]
-        runs = [generate(paths, seed=3, limit=10) for _ in range(2)]
-        for _ in range(8):
-            a, b = (next(run) for run in runs)
-            assert (a.picture == b.picture).all()
-            assert (a.photo == b.photo).all()
-            assert len(a.picture) == len(a.photo) == len(a.source) <= 10
-
-
-class TestContactSheet:
-    def test_two_halves(self, pictures: Path) -> None:
-        """Simulated photos on the left, photos on the right, the same for the same seed."""
-        paths = list_pictures(pictures)
-        sheets = [contact_sheet(paths[:5], paths[5:8], seed=1) for _ in range(2)]
-        assert (sheets[0] == sheets[1]).all()
-        middle = COLUMNS * CELL
-        assert sheets[0].shape == (ROWS * CELL, 2 * middle + GAP, 3)
-        assert (sheets[0][:, middle : middle + GAP] == 255).all()
-        drawn_cells = [
-            (half[:CELL, :CELL] < 255).any()
-            for half in np.split(np.delete(sheets[0], range(middle, middle + GAP), 1), 2, 1)
-        ]
-        assert drawn_cells == [True, True]
-
-    def test_nothing_to_show(self, pictures: Path, tmp_path: Path) -> None:
-        """A folder without a readable picture is refused."""
-        (tmp_path / "text.jpg").write_text("text")
-        for a, b in ((pictures, tmp_path), (tmp_path, pictures)):
-            with pytest.raises(ValueError, match="no picture that can be read"):
-                contact_sheet(list_pictures(a)[:2], list_pictures(b)[:2])
 
 
 class TestRepeatability:
@@ -296,51 +76,6 @@ class TestRepeatability:
         assert not visible(far, warp, 1.0, (1, 1)).any()
 
 
-class TestHeldOut:
-    def test_whole_sources(self, tmp_path: Path) -> None:
-        """Pictures of one source are held out together or not at all."""
-        paths = [tmp_path / f"{n}.jpg" for n in range(400)]
-        with (tmp_path / "manifest.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["path", "source_repository"])
-            writer.writerows([p.name, f"source{n // 4}"] for n, p in enumerate(paths))
-        held = is_validation(tmp_path, paths, share=0.3)
-        groups = held.reshape(100, 4)
-        assert (groups.all(1) | ~groups.any(1)).all()
-        assert 0.15 < held.mean() < 0.45
-
-    def test_by_name(self, tmp_path: Path) -> None:
-        """Without a manifest each picture is judged by its name, always in the same way."""
-        paths = [tmp_path / f"{n}.jpg" for n in range(1000)]
-        held = is_validation(tmp_path, paths)
-        assert 0.03 < held.mean() < 0.1
-        assert (is_validation(tmp_path, paths) == held).all()
-
-
-class TestReading:
-    def test_read_rgb(self, tmp_path: Path) -> None:
-        """Large pictures are reduced; what cannot be read or is too small is None."""
-        cv2.imwrite(str(tmp_path / "a.png"), np.full((1000, 500, 3), (1, 2, 3), np.uint8))
-        cv2.imwrite(str(tmp_path / "small.png"), np.zeros((20, 20, 3), np.uint8))
-        (tmp_path / "text.jpg").write_text("text")
-        found = read_rgb(tmp_path / "a.png")
-        assert found is not None
-        assert found.shape == (640, 320, 3)
-        assert found[0, 0].tolist() == [3, 2, 1]
-        assert read_rgb(tmp_path / "small.png") is None
-        assert read_rgb(tmp_path / "text.jpg") is None
-        assert [p.name for p in list_pictures(tmp_path)] == ["a.png", "small.png", "text.jpg"]
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hundred drawn pictures as files."""
-    folder = tmp_path_factory.mktemp("pictures")
-    for seed in range(100):
-        (folder / f"{seed:03d}.jpg").write_bytes(encode_jpeg(drawn(seed), quality=92))
-    return folder
-
-
 class TestNetwork:
     def test_descriptors(self) -> None:
         """Patches become unit vectors; brightness and contrast hardly matter; plain patches are no trouble."""
@@ -353,6 +88,16 @@ class TestNetwork:
         assert torch.allclose(a.norm(dim=1), torch.ones(20), atol=1e-4)
         assert (a * b).sum(1).min() > 0.95
         assert torch.isfinite(plain).all()
+
+    @pytest.mark.parametrize(
+        ("channels", "strides"), [((8, 8), (2, 2, 2)), ((8, 8, 8), (2, 2, 1)), ((8, 0, 8), (2, 2, 2)), ((), ())]
+    )
+    def test_no_such_shape(self, channels: tuple[int, ...], strides: tuple[int, ...]) -> None:
+        """What makes no network is refused by the settings already, before any pair is made."""
+        with pytest.raises(ValueError, match="channels"):
+            PatchNetwork(channels=channels, strides=strides)
+        with pytest.raises(ValueError, match="channels"):
+            TrainingSettings(channels=channels, strides=strides)
 
     def test_export(self, tmp_path: Path) -> None:
         """The ONNX file gives what PyTorch gives, at any batch size."""
@@ -399,7 +144,7 @@ def shards(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     paths = list_pictures(pictures)
     for kind, chosen, wanted in (("train", paths[:80], 6000), ("val", paths[80:], 2100)):
         parts, count = [], 0
-        for batch in generate(chosen, seed=len(chosen), strength=0.6):
+        for batch in generate(chosen, seed=len(chosen), strength=0.6, invented=0.5):
             parts.append(batch)
             count += len(batch.source)
             if count >= wanted:
