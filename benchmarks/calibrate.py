@@ -19,11 +19,14 @@ PENALTY = 8.0
 evaluation objects and scoring the other: recall at 0.5 % errors .728 with 1, .776 with 5, .767 with 8, .739 with
 20; 5 to 12 are alike, and 8 held up best at a threshold carried from one half to the other."""
 TOLERATED = 0.005
-"""Share of all photos that the default threshold may answer wrongly on the fit side."""
+"""Share of all looks that the default threshold may answer wrongly on the fit side."""
 
 
-def fit_logistic(names: Sequence[str], rows: Sequence[dict[str, float]], labels: Sequence[bool]) -> Logistic:
-    """Maximum a posteriori weights by L-BFGS. Raises ValueError where only one class is given."""
+def fit_logistic(
+    names: Sequence[str], rows: Sequence[dict[str, float]], labels: Sequence[bool], *, looks: float = 1
+) -> Logistic:
+    """Maximum a posteriori weights by L-BFGS. looks: rows that together count as one, so that looking twice at the
+    same photos does not pass for twice as many of them. Raises ValueError where only one class is given."""
     if len(set(labels)) < 2:
         raise ValueError("right and wrong candidates are both needed to fit; give more photos")
     values = np.array([[row[name] for name in names] for row in rows])
@@ -34,22 +37,25 @@ def fit_logistic(names: Sequence[str], rows: Sequence[dict[str, float]], labels:
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         margin = target * (design @ weights)
         slope = -target / (1 + np.exp(np.clip(margin, -500, 500)))
-        penalty = np.r_[weights[:-1], 0.0] * PENALTY
-        return float(np.logaddexp(0, -margin).sum() + (penalty**2).sum() / 2 / PENALTY), design.T @ slope + penalty
+        strength = PENALTY * looks * np.r_[np.ones(len(weights) - 1), 0.0]
+        value = np.logaddexp(0, -margin).sum() + (strength * weights**2).sum() / 2
+        return float(value), design.T @ slope + strength * weights
 
     best = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B").x
     return Logistic(tuple(names), mean, scale, best[:-1], float(best[-1]))
 
 
 def fit(outcomes: Sequence[Outcome]) -> Calibration:
-    """From photos whose truth is known; a candidate that is merely visible too teaches nothing."""
+    """From looks at photos whose truth is known, equally many at each; a candidate that is merely visible too
+    teaches nothing."""
+    looks = len(outcomes) / max(len({(o.set, o.query) for o in outcomes}), 1)
     pairs = [(c, i in o.right) for o in outcomes for i, c in o.candidates if i not in o.allowed or i in o.right]
     figures, labels = [c for c, _ in pairs], [label for _, label in pairs]
-    geometry = fit_logistic(GEOMETRY_FIGURES, figures, labels)
+    geometry = fit_logistic(GEOMETRY_FIGURES, figures, labels, looks=looks)
     seen = [(c, label) for c, label in pairs if "structure" in c]
     full = geometry
     if seen:
-        full = fit_logistic(FULL_FIGURES, [c for c, _ in seen], [label for _, label in seen])
+        full = fit_logistic(FULL_FIGURES, [c for c, _ in seen], [label for _, label in seen], looks=looks)
     zeros = np.zeros(len(ANSWER_FIGURES))
     # A first pass orders candidates by their own logits; the second by the answer model that it gave.
     first = np.array([float(name in ("logit", "margin")) for name in ANSWER_FIGURES])
@@ -63,7 +69,7 @@ def fit(outcomes: Sequence[Outcome]) -> Calibration:
                 if name in outcome.right or name not in outcome.allowed:
                     rows.append(best)
                     right.append(name in outcome.right)
-        draft = Calibration(full, geometry, fit_logistic(ANSWER_FIGURES, rows, right), threshold=50.0)
+        draft = Calibration(full, geometry, fit_logistic(ANSWER_FIGURES, rows, right, looks=looks), threshold=50.0)
     return Calibration(full, geometry, draft.answer, threshold=choose_threshold(outcomes, draft))
 
 

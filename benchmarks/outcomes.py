@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.sets import CHANNEL, EvaluationSet, side_of
 from engine.calibration import Calibration, answer_figures
 from engine.errors import PictureNotFound, TooFewFeatures
+from engine.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, DetectorSettings
 from engine.recognizer import Recognizer
 from engine.rivals import NO_RIVAL, UNMET, Duel
 from engine.searching import Clock
 from engine.values import ColorImage
 from engine.verification import Looked, meet
 
+LOOK_SIZES = (1.0, 0.92, 1.08, 0.96, 1.04)
+"""Sizes of a photo at the looks that a fit takes at it, in shares of the size that is served: each finds other
+keypoints, and which of two look-alikes comes out ahead is often no more than that (docs/decisions/0010)."""
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """One photo. right: identifiers of the right pictures; allowed: of those that are visible too;
+    """One look at one photo. right: identifiers of the right pictures; allowed: of those that are visible too;
     candidates: (identifier, figures) of the verified ones, most inliers first; twins: for each candidate the
     positions of those that are the same stored picture; duels: figures of candidate i against j under the
     key "i,j"; level: the highest of the right pictures', 0 where there is none; side: "fit" or "report"."""
@@ -45,41 +50,52 @@ class Answer:
     match_ratio: float
 
 
-def collect(recognizer: Recognizer, sets: Sequence[EvaluationSet]) -> Iterator[Outcome]:
-    """Runs every photo of the sets, one at a time."""
-    number = [recognizer.catalogue.channel(CHANNEL).id]
+def collect(
+    recognizer: Recognizer, sets: Sequence[EvaluationSet], *, side: str | None = None, looks: int = 1
+) -> Iterator[Outcome]:
+    """Runs every photo of the sets, or of one `side` of them, one at a time, each with the first `looks` of
+    LOOK_SIZES; the first is what is served."""
     for evaluation in sets:
         for query, references in sorted(evaluation.truth.items()):
-            clock = Clock()
-            data = (evaluation.folder / "queries" / query).read_bytes()
-            try:
-                search, found = recognizer.searcher.examine(data, number, clock)
-            except TooFewFeatures:
-                search, found = None, []
-            known = recognizer.catalogue.pictures_by_id([one.verified.candidate.picture_id for one in found])
-            names = [known[one.verified.candidate.picture_id].identifier for one in found]
-            twins = [
-                [j for j, b in enumerate(found) if j != i and recognizer.searcher.same_picture(a, b)]
-                for i, a in enumerate(found)
-            ]
-            duels: dict[str, dict[str, float]] = {}
-            if search is not None:
-                with clock.stage("judge"):
-                    recognizer.searcher.judge(found, search.image)
-                duels = _duels(found, twins, search.image)
-            yield Outcome(
-                evaluation.name,
-                query,
-                sorted(evaluation.identifier(r) for r in references),
-                sorted(evaluation.identifier(r) for r in evaluation.also_visible.get(query, ())),
-                query in evaluation.hard,
-                side_of(query, references),
-                list(zip(names, [one.figures for one in found], strict=True)),
-                twins,
-                duels,
-                max((_level(recognizer, evaluation.identifier(r)) for r in references), default=0),
-                clock.milliseconds,
-            )
+            if side in (None, side_of(query, references)):
+                data = (evaluation.folder / "queries" / query).read_bytes()
+                for size in LOOK_SIZES[:looks]:
+                    yield _look(recognizer, evaluation, query, data, size)
+
+
+def _look(recognizer: Recognizer, evaluation: EvaluationSet, query: str, photo: bytes, size: float) -> Outcome:
+    references, searcher, clock = evaluation.truth[query], recognizer.searcher, Clock()
+    channels = [recognizer.catalogue.channel(CHANNEL).id]
+    detectors = (_resized(PHOTO_DETECTOR, size), _resized(CLOSER_DETECTOR, size))
+    try:
+        search, found = searcher.examine(photo, channels, clock, detectors=detectors)
+    except TooFewFeatures:
+        search, found = None, []
+    known = recognizer.catalogue.pictures_by_id([one.verified.candidate.picture_id for one in found])
+    names = [known[one.verified.candidate.picture_id].identifier for one in found]
+    twins = [[j for j, b in enumerate(found) if j != i and searcher.same_picture(a, b)] for i, a in enumerate(found)]
+    duels: dict[str, dict[str, float]] = {}
+    if search is not None:
+        with clock.stage("judge"):
+            searcher.judge(found, search.image)
+        duels = _duels(found, twins, search.image)
+    return Outcome(
+        evaluation.name,
+        query,
+        sorted(evaluation.identifier(r) for r in references),
+        sorted(evaluation.identifier(r) for r in evaluation.also_visible.get(query, ())),
+        query in evaluation.hard,
+        side_of(query, references),
+        list(zip(names, [one.figures for one in found], strict=True)),
+        twins,
+        duels,
+        max((_level(recognizer, evaluation.identifier(r)) for r in references), default=0),
+        clock.milliseconds,
+    )
+
+
+def _resized(detector: DetectorSettings, size: float) -> DetectorSettings:
+    return replace(detector, long_side=round(size * detector.long_side))
 
 
 def _level(recognizer: Recognizer, identifier: str) -> int:

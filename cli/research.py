@@ -130,25 +130,30 @@ def calibrate(
     split: Annotated[Split, typer.Option(help="Which half of the objects to fit on.")] = Split.FIT,
     data: Gallery = None,
     model: Model = None,
+    looks: Annotated[
+        int, typer.Option(min=1, max=5, help="Times that each photo is looked at, at slightly different sizes.")
+    ] = 5,
     as_json: AsJson = False,
 ) -> None:
     """Fit the match ratio and its default threshold to sets of your own."""
     from benchmarks.calibrate import fit, write_calibration
 
     with _gallery(sets, distractors, limit, data, model) as (recognizer, evaluated):
-        found = _collect(recognizer, evaluated, split)
+        found = _collect(recognizer, evaluated, split, looks=looks)
         fingerprint = recognizer.fingerprint
     try:
         fitted = fit(found)
     except ValueError as error:
         typer.echo(f"obverse: {error}", err=True)
         raise typer.Exit(1) from error
-    facts = {"sets": [s.name for s in evaluated], "photos": len(found), "split": str(split), "model": fingerprint}
+    photos = len(found) // looks
+    names = [s.name for s in evaluated]
+    facts = {"sets": names, "photos": photos, "looks": looks, "split": str(split), "model": fingerprint}
     write_calibration(out, fitted, facts)
     if as_json:
         print_json({"file": str(out), "threshold": fitted.threshold, **facts})
     else:
-        typer.echo(f"{out}: fitted on {len(found)} photos, default threshold {fitted.threshold:g}")
+        typer.echo(f"{out}: fitted on {photos} photos, default threshold {fitted.threshold:g}")
 
 
 @bench_app.callback()
@@ -213,12 +218,14 @@ def _gallery(
         yield recognizer, evaluated
 
 
-def _collect(recognizer: Recognizer, sets: Sequence[EvaluationSet], split: Split) -> list[Outcome]:
+def _collect(recognizer: Recognizer, sets: Sequence[EvaluationSet], split: Split, *, looks: int = 1) -> list[Outcome]:
     from benchmarks.outcomes import collect
+    from benchmarks.sets import side_of
 
-    total = sum(len(s.truth) for s in sets)
-    found = track(collect(recognizer, sets), "recognising", total=total, console=notices, transient=True)
-    return [outcome for outcome in found if split is Split.ALL or outcome.side == split]
+    side = None if split is Split.ALL else str(split)
+    total = looks * sum(side in (None, side_of(*photo)) for s in sets for photo in s.truth.items())
+    found = collect(recognizer, sets, side=side, looks=looks)
+    return list(track(found, "recognising", total=total, console=notices, transient=True))
 
 
 def _depths(text: str) -> list[int]:

@@ -47,7 +47,7 @@ def describe_addition(image: bytes, model: PatchModel, settings: EngineSettings,
     kept = resize_long_side(trimmed, RENDITION_SIDE) if max(trimmed.shape[:2]) > RENDITION_SIDE else trimmed
     stored = StoredFeatures(
         keypoints=to_bytes(rows),
-        vector=quantise(vocabulary.global_descriptor(features.descriptors)).tobytes(),
+        vector=quantise(vocabulary.global_descriptor(features.descriptors, features.weights)).tobytes(),
         jpeg=encode_jpeg(kept) if settings.keep_pictures else None,
         orb=None if features.orb is None else features.orb.tobytes(),
     )

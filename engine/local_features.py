@@ -25,18 +25,20 @@ from engine.values import Array, ByteArray, ColorImage, FloatArray
 
 SHARPNESS = 3
 """Power of the probability that weighs the draw: 1 and 2 gained less, and so did higher ones, which crowd the
-keypoints together (docs/measurements.md)."""
+keypoints together (docs/decisions/0006)."""
 
 
 @dataclass(frozen=True)
 class LocalFeatures:
     """keypoints in pixels of the image at its working size; descriptors (N, D) float32; size: width and
-    height of the working image; orb: (N, 32) uint8, where it was asked for."""
+    height of the working image; orb: (N, 32) uint8, where it was asked for; weights: (N,) float32, what each patch
+    counts in the global descriptor, None: alike."""
 
     keypoints: Keypoints
     descriptors: FloatArray
     size: tuple[int, int]
     orb: ByteArray | None = None
+    weights: FloatArray | None = None
 
 
 def describe_photo(
@@ -58,12 +60,15 @@ def describe_picture(
     """Up to 400 keypoints of the picture at 480 pixels, in the order in which they vote.
 
     The order is drawn at random (fixed seed), weighted by how likely keypoints of their kind are to be found
-    again: choosing the strongest instead loses recall, because they crowd together.
+    again: choosing the strongest instead loses recall, because they crowd together. The same probabilities weigh
+    them in the global descriptor.
     """
     features = _describe(picture, model, detector, orb=orb)
-    order = voting_order(found_again(features.keypoints, features.size, model.vocabulary.repeatability))
+    probability = found_again(features.keypoints, features.size, model.vocabulary.repeatability)
+    order = voting_order(probability)
     bits = None if features.orb is None else features.orb[order]
-    return LocalFeatures(features.keypoints.take(order), features.descriptors[order], features.size, bits)
+    weights = probability[order].astype(np.float32)
+    return LocalFeatures(features.keypoints.take(order), features.descriptors[order], features.size, bits, weights)
 
 
 def voting_order(probability: Array) -> Array:

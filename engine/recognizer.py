@@ -45,7 +45,7 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9@_.]{3,50}")
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
 METADATA_BYTES = 2_000_000
 SAVE_EVERY = 4_000
-_FEATURE_VERSION = 2
+_FEATURE_VERSION = 3
 """Part of the fingerprint: raise it when stored features change their meaning."""
 
 

@@ -7,6 +7,7 @@ some keypoints of a picture vote, they are drawn by it (`engine.local_features.v
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from engine.keypoints import LEVEL_FACTOR, Keypoints
 from engine.values import Array, FloatArray
@@ -29,14 +30,14 @@ def keypoint_figures(keypoints: Keypoints, size: tuple[int, int]) -> FloatArray:
     for one in np.unique(level):
         members = level == one
         in_level[members] = _rank(keypoints.response[members])
-    apart = ((place[:, None] - place[None]) ** 2).sum(2)
+    neighbours = cKDTree(place).query_ball_point(place, NEAR, return_length=True)
     columns = (
         _rank(keypoints.response),
         in_level,
         level,
         np.log(np.maximum(keypoints.response, 1e-8)),
         np.minimum(place, 1 - place).min(1, initial=1),
-        np.log((apart < NEAR**2).sum(1)),
+        np.log(neighbours),
     )
     return np.stack(columns, 1).astype(np.float32)
 

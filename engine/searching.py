@@ -85,17 +85,24 @@ class Searcher:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def examine(self, photo: bytes, channels: Sequence[int], clock: Clock) -> tuple[PhotoSearch, list[Looked]]:
+    def examine(
+        self,
+        photo: bytes,
+        channels: Sequence[int],
+        clock: Clock,
+        *,
+        detectors: tuple[DetectorSettings, DetectorSettings] = (PHOTO_DETECTOR, CLOSER_DETECTOR),
+    ) -> tuple[PhotoSearch, list[Looked]]:
         """Decodes, describes, ranks and verifies; a closer look follows where the first finds nothing that
-        comes near to an answer. Raises the ImageErrors."""
-        search, found = self._look_once(photo, channels, PHOTO_DETECTOR, clock)
+        comes near to an answer. detectors: of the first look and of the closer one. Raises the ImageErrors."""
+        search, found = self._look_once(photo, channels, detectors[0], clock, windows=False)
         if not self.needs_second_look(found):
             return search, found
-        closer, more = self._look_once(photo, channels, CLOSER_DETECTOR, clock)
+        closer, more = self._look_once(photo, channels, detectors[1], clock, windows=True)
         return (closer, more) if self._best_logit(more) > self._best_logit(found) else (search, found)
 
     def _look_once(
-        self, photo: bytes, channels: Sequence[int], detector: DetectorSettings, clock: Clock
+        self, photo: bytes, channels: Sequence[int], detector: DetectorSettings, clock: Clock, *, windows: bool
     ) -> tuple[PhotoSearch, list[Looked]]:
         with clock.stage("decode"):
             decoded, size = decode(photo, long_side=detector.long_side, limits=self.settings.limits)
@@ -104,7 +111,6 @@ class Searcher:
             features = describe_photo(image, self.model, detector, orb=self.settings.verifier == "orb", pool=self._pool)
         if len(features.keypoints) < self.settings.min_keypoints:
             raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
-        windows = detector is CLOSER_DETECTOR
         search = self.rank(image, size, features, channels, windows=windows, clock=clock)
         return search, self.verify(search, clock=clock)
 

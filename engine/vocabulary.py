@@ -71,12 +71,13 @@ class Vocabulary:
         bits = np.packbits(descriptors > self.medians, axis=1, bitorder="little")
         return np.ascontiguousarray(bits).view(np.uint64).ravel()
 
-    def global_descriptor(self, descriptors: FloatArray) -> FloatArray:
+    def global_descriptor(self, descriptors: FloatArray, weights: FloatArray | None = None) -> FloatArray:
         """(G,) float32 on the unit sphere: VLAD (Jegou et al. 2010) with intra-normalisation (Arandjelovic &
-        Zisserman 2013), signed square root, PCA whitening. Zeros for no descriptors."""
+        Zisserman 2013), signed square root, PCA whitening. Zeros for no descriptors. weights: (N,) float32 of the
+        descriptors, None: alike."""
         if not len(descriptors):
             return np.zeros(self.global_dimension, np.float32)
-        one: FloatArray = self.project(self.vlad(descriptors)[None])[0]
+        one: FloatArray = self.project(self.vlad(descriptors, weights)[None])[0]
         return one
 
     def project(self, vlads: FloatArray) -> FloatArray:
@@ -85,14 +86,14 @@ class Vocabulary:
         unit: FloatArray = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-9)
         return unit.astype(np.float32)
 
-    def vlad(self, descriptors: FloatArray) -> FloatArray:
+    def vlad(self, descriptors: FloatArray, weights: FloatArray | None = None) -> FloatArray:
         """(K*D,) float32 before the PCA. Each descriptor takes part in its ASSIGNED_CELLS nearest cells
         alike (soft assignment, Philbin et al. 2008, without its weights)."""
         far = _squared(descriptors, self.vlad_centroids)
         near = np.argpartition(far, ASSIGNED_CELLS - 1, axis=1)[:, :ASSIGNED_CELLS]
-        one_hot = np.zeros(far.shape, np.float32)
-        np.put_along_axis(one_hot, near, 1, axis=1)
-        cells = one_hot.T @ descriptors - one_hot.sum(0)[:, None] * self.vlad_centroids
+        shares = np.zeros(far.shape, np.float32)
+        np.put_along_axis(shares, near, 1 if weights is None else weights[:, None], axis=1)
+        cells = shares.T @ descriptors - shares.sum(0)[:, None] * self.vlad_centroids
         cells /= np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), 1e-9)
         flat = np.sign(cells) * np.sqrt(np.abs(cells))
         unit: FloatArray = flat / max(float(np.linalg.norm(flat)), 1e-9)

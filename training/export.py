@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import onnx
 import torch
 
 from engine.image import to_gray, trim_margins
-from engine.keypoints import PICTURE_DETECTOR, detect, extract_patches, resize_long_side
+from engine.keypoints import PICTURE_DETECTOR, Keypoints, detect, extract_patches, resize_long_side
+from engine.repeatability import found_again
 from engine.runtime import open_session
 from engine.values import ByteArray, FloatArray
 from engine.vocabulary import save_vocabulary
-from training.fit import fit_vocabulary
+from training.fit import fit_words, with_projection
 from training.network import PatchNetwork
 from training.pairs import read_rgb
 from training.repeatability import fit_repeatability, observe
@@ -99,34 +100,47 @@ def quantise_network(source: Path, target: Path, patches: ByteArray) -> float:
     return float((a * b).sum(1).mean())
 
 
-def picture_patches(path: Path) -> ByteArray | None:
-    """The patches of one picture as the gallery would take them."""
+@dataclass(frozen=True)
+class Seen:
+    """Of one picture: keypoints, their patches, and its (width, height) in which they are."""
+
+    keypoints: Keypoints
+    patches: ByteArray
+    size: tuple[int, int]
+
+
+def seen_in(path: Path) -> Seen | None:
+    """As the gallery would take them; None where it would refuse the file."""
     picture = read_rgb(path)
     if picture is None:
         return None
     left, top, right, bottom = trim_margins(picture)
     gray = resize_long_side(to_gray(picture[top:bottom, left:right]), PICTURE_DETECTOR.long_side)
-    return extract_patches(gray, detect(gray, PICTURE_DETECTOR))
+    keypoints = detect(gray, PICTURE_DETECTOR)
+    return Seen(keypoints, extract_patches(gray, keypoints), (gray.shape[1], gray.shape[0]))
 
 
 def export(
     checkpoint: Path, pictures: list[Path], out: Path, *, name: str, card: dict[str, Any], global_dimension: int = 1024
 ) -> dict[str, Any]:
-    """Writes patch.onnx, patch.int8.onnx, vocabulary.npz and card.json into `out`; words, PCA and repeatability
+    """Writes patch.onnx, patch.int8.onnx, vocabulary.npz and card.json into `out`; words, repeatability and PCA
     are fitted on `pictures`."""
     out.mkdir(parents=True, exist_ok=True)
     network, state = load_checkpoint(checkpoint)
     parity = export_network(network, out / "patch.onnx")
-    taken = [p for p in map(picture_patches, pictures) if p is not None and len(p)]
-    sample = np.concatenate([p[:16] for p in taken])[:4096]
+    seen = [s for s in map(seen_in, pictures) if s is not None and len(s.keypoints)]
+    sample = np.concatenate([s.patches[:16] for s in seen])[:4096]
     cosine = quantise_network(out / "patch.onnx", out / "patch.int8.onnx", sample)
     # Words and medians belong to the network that serves: the int8 one.
     session = open_session(out / "patch.int8.onnx", threads=2, providers=("CPUExecutionProvider",))
-    described: list[FloatArray] = [session.run(None, {"patches": p})[0] for p in taken]
-    vocabulary = fit_vocabulary(described, dimension=min(global_dimension, len(described)))
+    described: list[FloatArray] = [session.run(None, {"patches": s.patches})[0] for s in seen]
+    vocabulary = fit_words(described)
     watched = pictures[:: max(1, len(pictures) // WATCHED_PICTURES)]
     figures, found = observe(watched, lambda patches: session.run(None, {"patches": patches})[0], vocabulary)
     vocabulary = replace(vocabulary, repeatability=fit_repeatability(figures, found))
+    likely = [found_again(s.keypoints, s.size, vocabulary.repeatability).astype(np.float32) for s in seen]
+    vlads = np.stack([vocabulary.vlad(d, p) for d, p in zip(described, likely, strict=True)])
+    vocabulary = with_projection(vocabulary, vlads, dimension=min(global_dimension, len(vlads)))
     save_vocabulary(out / "vocabulary.npz", vocabulary)
     facts = {
         "name": name,

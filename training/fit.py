@@ -48,30 +48,33 @@ def tree_of(points: FloatArray, *, seed: int) -> list[FloatArray]:
     return levels
 
 
-def fit_vocabulary(
-    per_picture: list[FloatArray], *, vlad_words: int = 64, dimension: int = 1024, seed: int = 0
-) -> Vocabulary:
-    """From the descriptors of each training picture, a list of (N_i, D) float32; its repeatability is to be
-    fitted apart (`training.repeatability`)."""
+def fit_words(per_picture: list[FloatArray], *, vlad_words: int = 64, seed: int = 0) -> Vocabulary:
+    """From the descriptors of each training picture, a list of (N_i, D) float32: words and medians. Repeatability
+    (`training.repeatability`) and projection (`with_projection`) are to be fitted after it, in this order, since
+    each reads what was fitted before it."""
     rng = np.random.default_rng(seed)
     everything = np.concatenate(per_picture)
     sample = everything[rng.permutation(len(everything))[:400_000]]
     half = sample.shape[1] // 2
     sides = [tree_of(np.ascontiguousarray(sample[:, s * half : (s + 1) * half]), seed=seed) for s in (0, 1)]
     centroids = tuple(np.stack(pair) for pair in zip(*sides, strict=True))
-    vocabulary = Vocabulary(
+    return Vocabulary(
         centroids,
         np.median(sample, axis=0).astype(np.float32),
         kmeans(sample, vlad_words, seed=seed),
         np.zeros(vlad_words * sample.shape[1], np.float32),
-        np.zeros((vlad_words * sample.shape[1], dimension), np.float32),
+        np.zeros((vlad_words * sample.shape[1], 0), np.float32),
         np.zeros(len(FIGURES) + 1, np.float32),
     )
-    mean, matrix = fit_projection(np.stack([vocabulary.vlad(d) for d in per_picture if len(d)]), dimension)
+
+
+def with_projection(vocabulary: Vocabulary, vlads: FloatArray, *, dimension: int = 1024) -> Vocabulary:
+    """The vocabulary with a projection to `dimension` numbers, fitted on pictures' (N, K*D) VLADs."""
+    mean, matrix = _projection(vlads, dimension)
     return replace(vocabulary, vlad_mean=mean, vlad_matrix=matrix)
 
 
-def fit_projection(vlads: FloatArray, dimension: int) -> tuple[FloatArray, FloatArray]:
+def _projection(vlads: FloatArray, dimension: int) -> tuple[FloatArray, FloatArray]:
     """Mean (K*D,) and matrix (K*D, dimension) of the PCA of pictures' VLADs (N, K*D), whitened to the power of one
     half: full whitening lifts the noise of the last axes as high as the first. Fewer pictures than dimensions
     leave the last columns zero."""

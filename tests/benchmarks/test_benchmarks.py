@@ -295,6 +295,15 @@ class TestFitLogistic:
         b = fit_logistic(("a", "b", "c"), rows[::-1], labels[::-1])
         assert np.allclose(a.weights, b.weights, atol=1e-3)
 
+    def test_looks(self) -> None:
+        """The same rows twice weigh as much as once where two looks are one photo, and more where they are not."""
+        rows, labels = rows_of(100)
+        once = fit_logistic(("a", "b", "c"), rows, labels)
+        twice = fit_logistic(("a", "b", "c"), 2 * rows, 2 * labels, looks=2)
+        more = fit_logistic(("a", "b", "c"), 2 * rows, 2 * labels)
+        assert np.allclose(once.weights, twice.weights, atol=1e-3)
+        assert np.linalg.norm(more.weights) > 1.05 * np.linalg.norm(once.weights)
+
 
 def made_outcomes(count: int) -> list[Outcome]:
     """Photos with a right candidate of good figures and a wrong one of bad figures; a quarter are negatives with
@@ -321,6 +330,14 @@ class TestFit:
         assert figures(photos, found, threshold=found.threshold)["wrong"] <= 1
         assert recall_curve(photos, found)["0.005"] > 0.95
 
+    def test_every_photo_seen_twice(self) -> None:
+        """A second look that shows the same changes nothing."""
+        photos = made_outcomes(120)
+        one, other = fit(photos), fit(photos + photos)
+        for part in ("pair_full", "pair_geometry", "answer"):
+            assert np.allclose(getattr(one, part).weights, getattr(other, part).weights, atol=0.02)
+        assert one.threshold == pytest.approx(other.threshold, abs=1)
+
     def test_file(self, tmp_path: Path) -> None:
         """What is written is what the engine loads, with the facts of the fit beside it."""
         found = fit(made_outcomes(60))
@@ -344,8 +361,17 @@ class TestEndToEnd:
                 assert [Path(name).name for name in refused] == ["broken.jpg"]
                 assert recognizer.catalogue.count(CHANNEL) == 4
             found = {o.query: o for o in collect(recognizer, [evaluation])}
+            looks = list(collect(recognizer, [evaluation], side="fit", looks=3))
             shares = recall(recognizer, [evaluation], (1, 3))
         assert set(found) == set(evaluation.truth)
+        half = {query for query, one in found.items() if one.side == "fit"}
+        assert 0 < len(half) < len(found)
+        assert [o.query for o in looks] == [query for query in sorted(half) for _ in range(3)]
+        for served, second, third in zip(looks[::3], looks[1::3], looks[2::3], strict=True):
+            assert served.candidates == found[served.query].candidates
+            assert {tuple(o.right) for o in (served, second, third)} == {tuple(found[served.query].right)}
+            if served.right:
+                assert second.candidates != served.candidates != third.candidates
         assert found["q1.jpg"].right == [evaluation.identifier("a.jpg")]
         assert found["q1.jpg"].allowed == [evaluation.identifier("b.png")]
         assert found["easy.jpg"].right == []

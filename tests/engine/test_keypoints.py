@@ -68,11 +68,12 @@ class TestDetect:
         assert len(found) == 0
         assert found.xy.shape == (0, 2)
 
+    @pytest.mark.parametrize("detector", [PICTURE_DETECTOR, PHOTO_DETECTOR])
     @pytest.mark.parametrize("size", [(1, 1), (1, 480), (480, 1), (8, 8), (28, 28), (29, 29), (480, 32), (32, 480)])
-    def test_tiny(self, size: tuple[int, int]) -> None:
+    def test_tiny(self, size: tuple[int, int], detector: DetectorSettings) -> None:
         """A picture smaller than ORB's neighbourhood is no crash."""
         noise = np.random.default_rng(0).integers(0, 256, size, np.uint8)
-        assert len(detect(noise, PICTURE_DETECTOR)) <= PICTURE_DETECTOR.count
+        assert len(detect(noise, detector)) <= detector.count
 
     def test_same_every_time(self) -> None:
         """The same picture gives the same keypoints in the same order."""
@@ -86,6 +87,18 @@ class TestDetect:
         once = DetectorSettings(long_side=480, count=400, faint_below=0)
         twice = DetectorSettings(long_side=480, count=400, faint_below=400)
         assert len(detect(faint, twice)) > 1.5 * len(detect(faint, once))
+
+    def test_contrast(self) -> None:
+        """Where one half of a photo lies in shadow, equalising finds more of its keypoints there; the image that
+        patches are cut from stays as it was."""
+        shaded = GRAY.copy()
+        shaded[:, :180] = shaded[:, :180] // 12
+        before, in_shadow = shaded.copy(), []
+        for contrast in (0.0, 1.0):
+            found = detect(shaded, DetectorSettings(long_side=480, count=400, contrast=contrast))
+            in_shadow.append(int((found.xy[:, 0] < 180).sum()))
+        assert in_shadow[1] > 1.1 * in_shadow[0]
+        assert (shaded == before).all()
 
 
 class TestSpread:

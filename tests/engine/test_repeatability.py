@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
+from drawn import poster
 
+from engine.additions import describe_addition
+from engine.config import EngineSettings
+from engine.global_index import quantise
 from engine.keypoints import Keypoints
-from engine.local_features import SHARPNESS, voting_order
+from engine.local_features import SHARPNESS, describe_photo, describe_picture, voting_order
 from engine.repeatability import FIGURES, NEAR, found_again, keypoint_figures
+from engine.runtime import PatchModel
 
 SIZE = (200, 100)
 
@@ -84,3 +90,27 @@ class TestVotingOrder:
         """A probability of nought is no trouble."""
         probability = np.array([0.0, 0.9, 0.0, 0.5])
         assert set(voting_order(probability)[:2]) == {1, 3}
+
+
+class TestDescribedPicture:
+    def test_weights_go_with_their_keypoints(self, patch_model: PatchModel) -> None:
+        """A picture's keypoints stand in the order of the draw, each with its own chance as its weight; a photo's
+        have none."""
+        found = describe_picture(poster(3), patch_model)
+        assert found.weights is not None
+        again = found_again(found.keypoints, found.size, patch_model.vocabulary.repeatability)
+        assert found.weights.dtype == np.float32
+        assert np.corrcoef(found.weights, again)[0, 1] > 0.999
+        assert found.weights[:100].mean() > found.weights[100:].mean()
+        assert describe_photo(poster(3), patch_model).weights is None
+
+    def test_stored_vector_is_weighted(self, patch_model: PatchModel) -> None:
+        """What a gallery keeps of a picture is the global descriptor with these weights."""
+        picture = poster(3)
+        file = cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
+        stored = describe_addition(file, patch_model, EngineSettings(), trim=False)
+        vector = np.frombuffer(stored.features.vector, np.int8)
+        found, vocabulary = describe_picture(picture, patch_model), patch_model.vocabulary
+        weighted, alike = (quantise(vocabulary.global_descriptor(found.descriptors, w)) for w in (found.weights, None))
+        assert (vector == weighted).all()
+        assert (vector != alike).any()

@@ -174,6 +174,14 @@ class TestGlobalDescriptor:
         flat = (np.sign(cells) * np.sqrt(np.abs(cells))).ravel()
         assert np.allclose(vocabulary.vlad(unit(60)), flat / np.linalg.norm(flat), atol=1e-4)
 
+    def test_weights(self, vocabulary: Vocabulary) -> None:
+        """A patch of weight two is two patches, one of weight nought is none, and equal weights are no weights."""
+        points, weights = unit(60), np.ones(60, np.float32)
+        assert np.allclose(vocabulary.vlad(points, weights / 3), vocabulary.vlad(points), atol=1e-5)
+        weights[:10], weights[10:20] = 2, 0
+        counted = np.concatenate([points[:10], points[:10], points[20:]])
+        assert np.allclose(vocabulary.vlad(points, weights), vocabulary.vlad(counted), atol=1e-5)
+
 
 class TestFile:
     def test_round_trip(self, vocabulary: Vocabulary, tmp_path: Path) -> None:
