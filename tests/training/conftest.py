@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from drawn_pictures import drawn
+from training_pictures import drawn
 
 from engine.image import encode_jpeg
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn_pictures import drawn, some_warp
+from training_pictures import drawn, some_warp
 
 from engine.keypoints import Keypoints
 from training.pairs import corresponding, generate, is_validation, list_pictures, pairs_of, read_rgb

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn_pictures import FOLDS, NONE, WAVES, drawn, some_warp
+from training_pictures import FOLDS, NONE, WAVES, drawn, some_warp
 
 from training.contact_sheet import CELL, COLUMNS, GAP, ROWS, contact_sheet
 from training.new_pictures import SMALLEST, look_alike, new_picture, other_colours, overprint

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_pictures import drawn, some_warp
+from training_pictures import drawn, some_warp
 
 from engine.config import EngineSettings
 from engine.image import encode_jpeg
