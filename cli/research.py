@@ -6,6 +6,7 @@ import contextlib
 import enum
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,22 +134,35 @@ def calibrate(
     looks: Annotated[
         int, typer.Option(min=1, max=5, help="Times that each photo is looked at, at slightly different sizes.")
     ] = 5,
+    threshold_split: Annotated[
+        Split | None,
+        typer.Option(help="Which half of the objects chooses the threshold (default: that of --split)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit the match ratio and its default threshold to sets of your own."""
-    from benchmarks.calibrate import fit, write_calibration
+    from benchmarks.calibrate import choose_threshold, fit, write_calibration
 
+    chosen_on = threshold_split or split
     with _gallery(sets, distractors, limit, data, model) as (recognizer, evaluated):
-        found = _collect(recognizer, evaluated, split, looks=looks)
+        found = _collect(recognizer, evaluated, split if split is chosen_on else Split.ALL, looks=looks)
         fingerprint = recognizer.fingerprint
+    seen = {half: [o for o in found if half is Split.ALL or o.side == half] for half in (split, chosen_on)}
     try:
-        fitted = fit(found)
+        fitted = fit(seen[split])
+        fitted = replace(fitted, threshold=choose_threshold(seen[chosen_on], fitted))
     except ValueError as error:
         typer.echo(f"obverse: {error}", err=True)
         raise typer.Exit(1) from error
-    photos = len(found) // looks
-    names = [s.name for s in evaluated]
-    facts = {"sets": names, "photos": photos, "looks": looks, "split": str(split), "model": fingerprint}
+    photos = len(seen[split]) // looks
+    facts = {
+        "sets": [s.name for s in evaluated],
+        "photos": photos,
+        "looks": looks,
+        "split": str(split),
+        "threshold_split": str(chosen_on),
+        "model": fingerprint,
+    }
     write_calibration(out, fitted, facts)
     if as_json:
         print_json({"file": str(out), "threshold": fitted.threshold, **facts})

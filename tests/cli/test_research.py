@@ -60,9 +60,20 @@ def test_calibrate(drawn_set: Path, tmp_path: Path) -> None:
     fitted = tmp_path / "fitted.json"
     done = run("calibrate", drawn_set, "--out", fitted, "--split", "all", "--json")
     assert done.status == 0, done.err
-    assert (done.json["photos"], done.json["split"]) == (7, "all")
+    assert (done.json["photos"], done.json["looks"]) == (7, 5)
+    assert (done.json["split"], done.json["threshold_split"]) == ("all", "all")
     threshold = run("evaluate", drawn_set, "--calibration", fitted, "--json").json["threshold"]
     assert threshold == pytest.approx(done.json["threshold"], abs=0.01)
+
+
+def test_the_threshold_may_be_chosen_on_more(drawn_set: Path, tmp_path: Path) -> None:
+    """A fit on one half, and its threshold on both, by fewer looks."""
+    fitted = tmp_path / "fitted.json"
+    options = ("--split", "report", "--threshold-split", "all", "--looks", 2, "--json")
+    done = run("calibrate", drawn_set, "--out", fitted, *options)
+    assert done.status == 0, done.err
+    assert 0 < done.json["photos"] < 7
+    assert (done.json["looks"], done.json["split"], done.json["threshold_split"]) == (2, "report", "all")
 
 
 def test_calibrate_needs_right_and_wrong(tmp_path: Path) -> None:
