@@ -19,7 +19,7 @@ PENALTY = 8.0
 evaluation objects and scoring the other: recall at 0.5 % errors .728 with 1, .776 with 5, .767 with 8, .739 with
 20; 5 to 12 are alike, and 8 held up best at a threshold carried from one half to the other."""
 TOLERATED = 0.005
-"""Share of all looks that the default threshold may answer wrongly on the fit side."""
+"""Share of all looks that the default threshold may answer wrongly."""
 
 
 def fit_logistic(

@@ -88,7 +88,7 @@ class Vocabulary:
 
     def vlad(self, descriptors: FloatArray, weights: FloatArray | None = None) -> FloatArray:
         """(K*D,) float32 before the PCA. Each descriptor takes part in its ASSIGNED_CELLS nearest cells
-        alike (soft assignment, Philbin et al. 2008, without its weights)."""
+        alike (soft assignment, Philbin et al. 2008, without its weights); `weights` as in `global_descriptor`."""
         far = _squared(descriptors, self.vlad_centroids)
         near = np.argpartition(far, ASSIGNED_CELLS - 1, axis=1)[:, :ASSIGNED_CELLS]
         shares = np.zeros(far.shape, np.float32)

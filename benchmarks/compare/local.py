@@ -7,6 +7,7 @@ int32 those of the file, upright. Bits are uint64 words, SIFT uint8, patches flo
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import cv2
@@ -14,7 +15,7 @@ import numpy as np
 
 from benchmarks.compare.arrays import Arrays
 from engine.image import to_gray
-from engine.keypoints import resize_long_side
+from engine.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, resize_long_side
 from engine.local_features import describe_photo, describe_picture
 from engine.runtime import PatchModel
 from engine.values import Array, ColorImage
@@ -78,7 +79,8 @@ class Patches:
     """What Obverse's engine reads: its keypoints and learned descriptors, before they are packed."""
 
     def __init__(self, model: PatchModel) -> None:
-        self.kind = f"patches-{model.fingerprint}"
+        settings = hashlib.sha256(repr((PICTURE_DETECTOR, PHOTO_DETECTOR)).encode()).hexdigest()[:8]
+        self.kind = f"patches-{model.fingerprint}-{settings}"
         self._model = model
 
     def describe(self, image: ColorImage, *, photo: bool) -> Arrays:
