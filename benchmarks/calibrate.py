@@ -45,9 +45,9 @@ def fit_logistic(
     return Logistic(tuple(names), mean, scale, best[:-1], float(best[-1]))
 
 
-def fit(outcomes: Sequence[Outcome]) -> Calibration:
+def fit(outcomes: Sequence[Outcome], *, threshold_on: Sequence[Outcome] | None = None) -> Calibration:
     """From looks at photos whose truth is known, equally many at each; a candidate that is merely visible too
-    teaches nothing."""
+    teaches nothing. threshold_on: the looks that choose the threshold, None: the same."""
     looks = len(outcomes) / max(len({(o.set, o.query) for o in outcomes}), 1)
     pairs = [(c, i in o.right) for o in outcomes for i, c in o.candidates if i not in o.allowed or i in o.right]
     figures, labels = [c for c, _ in pairs], [label for _, label in pairs]
@@ -70,7 +70,8 @@ def fit(outcomes: Sequence[Outcome]) -> Calibration:
                     rows.append(best)
                     right.append(name in outcome.right)
         draft = Calibration(full, geometry, fit_logistic(ANSWER_FIGURES, rows, right, looks=looks), threshold=50.0)
-    return Calibration(full, geometry, draft.answer, threshold=choose_threshold(outcomes, draft))
+    chosen_on = outcomes if threshold_on is None else threshold_on
+    return Calibration(full, geometry, draft.answer, threshold=choose_threshold(chosen_on, draft))
 
 
 def choose_threshold(outcomes: Sequence[Outcome], calibration: Calibration) -> float:

@@ -197,6 +197,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", type=Path)
     parser.add_argument("--distractors", action="append", type=Path, default=[])
     parser.add_argument("--model", action="append", type=Path, default=[])
+    # "everything" has no order that a recall could be read from.
     parser.add_argument("--baseline", action="append", choices=sorted({*SHORTLISTS} - {"everything"}), default=[])
     parser.add_argument("--limit", type=int, help="most pictures of each distractors folder")
     parser.add_argument("--json", type=Path, help="file to write; without it the figures are printed")

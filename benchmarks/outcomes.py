@@ -55,20 +55,25 @@ def collect(
 ) -> Iterator[Outcome]:
     """Runs every photo of the sets, or of one `side` of them, one at a time, each with the first `looks` of
     LOOK_SIZES; the first is what is served."""
-    for evaluation in sets:
-        for query, references in sorted(evaluation.truth.items()):
-            if side in (None, side_of(query, references)):
-                data = (evaluation.folder / "queries" / query).read_bytes()
-                for size in LOOK_SIZES[:looks]:
-                    yield _look(recognizer, evaluation, query, data, size)
+    channel = recognizer.catalogue.channel(CHANNEL).id
+    for evaluation, query in photos_of(sets, side):
+        photo = (evaluation.folder / "queries" / query).read_bytes()
+        for size in LOOK_SIZES[:looks]:
+            yield _look(recognizer, channel, evaluation, query, photo, size)
 
 
-def _look(recognizer: Recognizer, evaluation: EvaluationSet, query: str, photo: bytes, size: float) -> Outcome:
+def photos_of(sets: Sequence[EvaluationSet], side: str | None) -> list[tuple[EvaluationSet, str]]:
+    """Each photo of one side, None: of both, with its set."""
+    return [(s, q) for s in sets for q, refs in sorted(s.truth.items()) if side in (None, side_of(q, refs))]
+
+
+def _look(
+    recognizer: Recognizer, channel: int, evaluation: EvaluationSet, query: str, photo: bytes, size: float
+) -> Outcome:
     references, searcher, clock = evaluation.truth[query], recognizer.searcher, Clock()
-    channels = [recognizer.catalogue.channel(CHANNEL).id]
     detectors = (_resized(PHOTO_DETECTOR, size), _resized(CLOSER_DETECTOR, size))
     try:
-        search, found = searcher.examine(photo, channels, clock, detectors=detectors)
+        search, found = searcher.examine(photo, [channel], clock, detectors=detectors)
     except TooFewFeatures:
         search, found = None, []
     known = recognizer.catalogue.pictures_by_id([one.verified.candidate.picture_id for one in found])

@@ -6,7 +6,6 @@ import contextlib
 import enum
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -141,7 +140,7 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Fit the match ratio and its default threshold to sets of your own."""
-    from benchmarks.calibrate import choose_threshold, fit, write_calibration
+    from benchmarks.calibrate import fit, write_calibration
 
     chosen_on = threshold_split or split
     with _gallery(sets, distractors, limit, data, model) as (recognizer, evaluated):
@@ -149,8 +148,7 @@ def calibrate(
         fingerprint = recognizer.fingerprint
     seen = {half: [o for o in found if half is Split.ALL or o.side == half] for half in (split, chosen_on)}
     try:
-        fitted = fit(seen[split])
-        fitted = replace(fitted, threshold=choose_threshold(seen[chosen_on], fitted))
+        fitted = fit(seen[split], threshold_on=seen[chosen_on])
     except ValueError as error:
         typer.echo(f"obverse: {error}", err=True)
         raise typer.Exit(1) from error
@@ -233,12 +231,10 @@ def _gallery(
 
 
 def _collect(recognizer: Recognizer, sets: Sequence[EvaluationSet], split: Split, *, looks: int = 1) -> list[Outcome]:
-    from benchmarks.outcomes import collect
-    from benchmarks.sets import side_of
+    from benchmarks.outcomes import collect, photos_of
 
     side = None if split is Split.ALL else str(split)
-    total = looks * sum(side in (None, side_of(*photo)) for s in sets for photo in s.truth.items())
-    found = collect(recognizer, sets, side=side, looks=looks)
+    found, total = collect(recognizer, sets, side=side, looks=looks), looks * len(photos_of(sets, side))
     return list(track(found, "recognising", total=total, console=notices, transient=True))
 
 

@@ -69,19 +69,13 @@ def fit_words(per_picture: list[FloatArray], *, vlad_words: int = 64, seed: int 
 
 
 def with_projection(vocabulary: Vocabulary, vlads: FloatArray, *, dimension: int = 1024) -> Vocabulary:
-    """The vocabulary with a projection to `dimension` numbers, fitted on pictures' (N, K*D) VLADs."""
-    mean, matrix = _projection(vlads, dimension)
-    return replace(vocabulary, vlad_mean=mean, vlad_matrix=matrix)
-
-
-def _projection(vlads: FloatArray, dimension: int) -> tuple[FloatArray, FloatArray]:
-    """Mean (K*D,) and matrix (K*D, dimension) of the PCA of pictures' VLADs (N, K*D), whitened to the power of one
-    half: full whitening lifts the noise of the last axes as high as the first. Fewer pictures than dimensions
-    leave the last columns zero."""
+    """The vocabulary with a projection to `dimension` numbers: the PCA of pictures' VLADs (N, K*D), whitened to the
+    power of one half, since full whitening lifts the noise of the last axes as high as the first. Fewer pictures than
+    dimensions leave the last columns zero."""
     mean = vlads.mean(0)
     _, spread, axes = np.linalg.svd(vlads - mean, full_matrices=False)
     kept = min(dimension, len(spread))
     spread = spread[:kept] / np.sqrt(len(vlads))
     matrix = np.zeros((vlads.shape[1], dimension), np.float32)
     matrix[:, :kept] = axes[:kept].T / np.sqrt(np.maximum(spread, spread[0] * 1e-3))
-    return mean, matrix
+    return replace(vocabulary, vlad_mean=mean, vlad_matrix=matrix)

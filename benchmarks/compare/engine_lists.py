@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.compare.arrays import Arrays
+from benchmarks.compare.local import fingerprint
 from benchmarks.compare.pictures import Picture
 from benchmarks.sets import CHANNEL, LIMITS, identifier_of
 from engine import geometry, global_index, votes
@@ -43,7 +44,7 @@ def _identifiers(pictures: Sequence[Picture]) -> list[str]:
 
 
 def _place(folder: Path, identifiers: Sequence[str]) -> Path:
-    digest = hashlib.sha256("\n".join([PatchModel().fingerprint, *identifiers]).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join([fingerprint(PatchModel()), *identifiers]).encode()).hexdigest()
     return folder / f"gallery-{digest[:16]}"
 
 

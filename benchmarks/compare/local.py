@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.compare.arrays import Arrays
 from engine.image import to_gray
-from engine.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, resize_long_side
+from engine.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, PICTURE_DETECTOR, resize_long_side
 from engine.local_features import describe_photo, describe_picture
 from engine.runtime import PatchModel
 from engine.values import Array, ColorImage
@@ -75,12 +75,17 @@ def _words(bits: Array) -> Array:
     return padded.view(np.uint64)
 
 
+def fingerprint(model: PatchModel) -> str:
+    """Of the model and of the keypoints that it describes: what was kept under another one is made anew."""
+    detectors = hashlib.sha256(repr((PICTURE_DETECTOR, PHOTO_DETECTOR, CLOSER_DETECTOR)).encode())
+    return f"{model.fingerprint}-{detectors.hexdigest()[:8]}"
+
+
 class Patches:
     """What Obverse's engine reads: its keypoints and learned descriptors, before they are packed."""
 
     def __init__(self, model: PatchModel) -> None:
-        settings = hashlib.sha256(repr((PICTURE_DETECTOR, PHOTO_DETECTOR)).encode()).hexdigest()[:8]
-        self.kind = f"patches-{model.fingerprint}-{settings}"
+        self.kind = f"patches-{fingerprint(model)}"
         self._model = model
 
     def describe(self, image: ColorImage, *, photo: bool) -> Arrays:

@@ -36,6 +36,7 @@ from benchmarks.compare.files import (
     write_rows,
 )
 from benchmarks.compare.learned import Matcher
+from benchmarks.compare.local import fingerprint
 from benchmarks.compare.pictures import Material, Photo
 from benchmarks.compare.pipeline import Found, Pipeline, check_method
 from benchmarks.compare.workshop import Workshop, needs_gallery, photo_features, picture_features, verifier_features
@@ -329,8 +330,8 @@ def describe_run(material: Material, settings: RunSettings, *, command: str) -> 
             "threads": settings.threads,
             "ceiling_queries": settings.ceiling_queries,
             "matcher": _digest(settings.matcher) if settings.matcher else None,
-            # Answers of another network or another fit of the match ratio must not stand beside these.
-            "model": f"{PatchModel().fingerprint}-{_digest(DEFAULT_MODEL / 'calibration.json')}",
+            # Answers of another network, other keypoints or another fit must not stand beside these.
+            "model": f"{fingerprint(PatchModel())}-{_digest(DEFAULT_MODEL / 'calibration.json')}",
         },
     }
 

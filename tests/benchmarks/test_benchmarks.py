@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -337,6 +338,14 @@ class TestFit:
         for part in ("pair_full", "pair_geometry", "answer"):
             assert np.allclose(getattr(one, part).weights, getattr(other, part).weights, atol=0.02)
         assert one.threshold == pytest.approx(other.threshold, abs=1)
+
+    def test_threshold_of_other_looks(self) -> None:
+        """The threshold may come from more looks than the regressions, which stay the same."""
+        photos = made_outcomes(400)
+        wrong = [replace(o, query=f"w{i}", right=["other"]) for i, o in enumerate(photos[1:8:2])]
+        one, other = fit(photos), fit(photos, threshold_on=photos + wrong)
+        assert other.threshold == choose_threshold(photos + wrong, one) > one.threshold
+        assert (one.answer.weights == other.answer.weights).all()
 
     def test_file(self, tmp_path: Path) -> None:
         """What is written is what the engine loads, with the facts of the fit beside it."""

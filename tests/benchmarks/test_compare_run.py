@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,17 @@ from benchmarks.compare.engine_lists import EngineGallery, is_filled
 from benchmarks.compare.files import Grown, Listed, Prediction, Timing, read_geometry, read_rows
 from benchmarks.compare.forecast import PREPARING, forecast
 from benchmarks.compare.growth import decades, invent, measure_growth, recombined, sample
-from benchmarks.compare.local import Classical
+from benchmarks.compare.local import Classical, Patches
 from benchmarks.compare.pictures import Material, gather, pair_folders
 from benchmarks.compare.pipeline import Pipeline, below_one
 from benchmarks.compare.runner import OtherRun, RunSettings, due_photos, photos_of, run
 from benchmarks.compare.shortlists.phash import PHash
 from benchmarks.sets import read_set
+from engine.keypoints import PHOTO_DETECTOR
 from engine.matching import project
 from engine.methods import METHODS, Method, Verifier, find_method
 from engine.recognizer import Recognizer
+from engine.runtime import PatchModel
 
 QUICK = ("phash", "global", "global+orb", "obverse")
 STABLE = ("method", "set", "query", "rank", "ref", "score", "accepted")
@@ -226,6 +229,15 @@ class TestResuming:
         before = json.loads((tmp_path / "run.json").read_text())
         before["arguments"]["model"] = "obverse-patch-0"
         (tmp_path / "run.json").write_text(json.dumps(before))
+        with pytest.raises(OtherRun, match="other model; give another --out"):
+            go(tmp_path, material, ["phash"])
+
+    def test_other_keypoints(self, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nor is what the same network answered from keypoints that are chosen otherwise, nor its features."""
+        go(tmp_path, material, ["phash"])
+        kind = Patches(PatchModel()).kind
+        monkeypatch.setattr("benchmarks.compare.local.PHOTO_DETECTOR", replace(PHOTO_DETECTOR, cells=10))
+        assert Patches(PatchModel()).kind != kind
         with pytest.raises(OtherRun, match="other model; give another --out"):
             go(tmp_path, material, ["phash"])
 

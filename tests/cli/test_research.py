@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from commands import photograph, run, write
 
+from benchmarks.outcomes import LOOK_SIZES
+
 
 @pytest.fixture(scope="module")
 def drawn_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -74,6 +76,13 @@ def test_the_threshold_may_be_chosen_on_more(drawn_set: Path, tmp_path: Path) ->
     assert done.status == 0, done.err
     assert 0 < done.json["photos"] < 7
     assert (done.json["looks"], done.json["split"], done.json["threshold_split"]) == (2, "report", "all")
+
+
+def test_no_more_looks_than_there_are(drawn_set: Path, tmp_path: Path) -> None:
+    fitted = tmp_path / "fitted.json"
+    done = run("calibrate", drawn_set, "--out", fitted, "--looks", len(LOOK_SIZES) + 1)
+    assert done.status == 2
+    assert f"less than or equal to {len(LOOK_SIZES)}" in " ".join(done.err.replace("│", " ").split())
 
 
 def test_calibrate_needs_right_and_wrong(tmp_path: Path) -> None:
