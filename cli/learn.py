@@ -25,6 +25,9 @@ def train(
     start: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Another training's checkpoint.pt to begin with.")
     ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="A model's folder, to learn its descriptors, too.")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Longest training time.")] = None,
     pairs: Annotated[int, typer.Option(min=1_000, help="Pairs of patches to learn from.")] = 400_000,
     processes: Annotated[
@@ -42,7 +45,7 @@ def train(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--config") from error
     workers = processes or len(os.sched_getaffinity(0))
-    plan = Plan(data=data, out=out, pairs=pairs, processes=workers, resume=resume, start=start)
+    plan = Plan(data=data, out=out, pairs=pairs, processes=workers, resume=resume, start=start, teacher=teacher)
     try:
         with share_bar("training") as watch:
             card = run(plan, settings, tell=notices.print, watch=watch)

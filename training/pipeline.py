@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import multiprocessing
+import os
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.runtime import PatchModel, RuntimeSettings
 from training.pairs import generate, is_validation, list_pictures
 
 SHARD = 20_000
@@ -33,7 +35,7 @@ INVENTED = 0.5
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """data: pictures, any depth of folders; pairs: of patches to learn from; processes: that make them;
-    start: checkpoint of another training to begin with."""
+    start: checkpoint of another training to begin with; teacher: folder of a model to learn from beside the pairs."""
 
     data: Path
     out: Path
@@ -41,6 +43,7 @@ class Plan:
     processes: int
     resume: bool
     start: Path | None = None
+    teacher: Path | None = None
 
 
 def read_settings(file: Path | None, **chosen: Any) -> Any:
@@ -74,11 +77,13 @@ def run(
     """Makes pairs, trains, exports; gives the card. tell: what begins, in words; watch: see `training.train`.
 
     What an earlier run made of the pairs is taken as it is; `resume` goes on from its checkpoint too. Raises
-    ValueError where the folder holds too few pictures.
+    ValueError where the folder holds too few pictures or the teacher has another dimension, ModelError where the
+    teacher is no model.
     """
     from training.export import export
     from training.train import train
 
+    teacher = _load_teacher(plan.teacher, settings.dimension) if plan.teacher else None
     pictures = list_pictures(plan.data)
     held_out = is_validation(plan.data, pictures)
     kinds = {"train": [p for p, held in zip(pictures, held_out, strict=True) if not held]}
@@ -93,12 +98,21 @@ def run(
 
     resume = plan.resume and (plan.out / "checkpoint.pt").exists()
     tell("training goes on" if resume else "training")
-    train(pairs, plan.out, settings, resume=resume, start=plan.start, watch=watch)
+    train(pairs, plan.out, settings, resume=resume, start=plan.start, teacher=teacher, watch=watch)
 
     tell("exporting: network, words, global descriptor")
     sample = kinds["train"][:: max(1, len(kinds["train"]) // VOCABULARY_PICTURES)]
-    card = {"data": f"{len(pictures)} pictures, {len(kinds['val'])} held out", "pairs": plan.pairs}
+    card: dict[str, Any] = {"data": f"{len(pictures)} pictures, {len(kinds['val'])} held out", "pairs": plan.pairs}
+    if teacher is not None:
+        card["teacher"] = teacher.fingerprint
     return export(plan.out / "checkpoint.pt", sample, plan.out / "model", name="obverse-patch", card=card)
+
+
+def _load_teacher(folder: Path, dimension: int) -> PatchModel:
+    model = PatchModel(RuntimeSettings(model=folder, threads=len(os.sched_getaffinity(0))))
+    if model.dimension != dimension:
+        raise ValueError(f"{folder} gives {model.dimension} numbers a patch, the network to be trained {dimension}")
+    return model
 
 
 def make_pairs(kinds: dict[str, list[Path]], folder: Path, plan: Plan, *, tell: Callable[[str], None]) -> None:

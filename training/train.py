@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.runtime import PatchModel
 from training.network import PatchNetwork, check_shape
 
 
@@ -26,8 +27,9 @@ class TrainingSettings:
     first, and the learning rate falls to zero towards it; runs x run_length: a batch is made of runs of
     neighbouring pairs, so that patches of one picture are negatives of each other; sign_weight: share of
     the loss on softened signs, 0 switches it off; second_order_weight: of the second-order term beside each
-    triplet loss, likewise; bfloat16: convolutions in bfloat16, channels last, which
-    halves the time of a step and more where the processor has the instructions."""
+    triplet loss, likewise; teacher_weight: of the distance to a teacher's descriptors, where there is one;
+    bfloat16: convolutions in bfloat16, channels last, which halves the time of a step and more where the
+    processor has the instructions."""
 
     channels: tuple[int, ...] = (16, 32, 64, 64, 64)
     strides: tuple[int, ...] = (2, 1, 2, 1, 2)
@@ -41,6 +43,7 @@ class TrainingSettings:
     margin: float = 1.0
     sign_weight: float = 0.5
     second_order_weight: float = 1.0
+    teacher_weight: float = 10.0
     bfloat16: bool = True
     seed: int = 0
     validate_every: int = 250
@@ -137,13 +140,16 @@ def train(
     *,
     resume: bool = False,
     start: Path | None = None,
+    teacher: PatchModel | None = None,
     watch: Callable[[float, str], None] = unwatched,
 ) -> PatchNetwork:
     """Trains on `pairs`, writing out/checkpoint.pt and out/log.csv; returns the network.
 
     resume: goes on where out/checkpoint.pt stopped; start: another training's checkpoint, whose weights this
-    one begins with, at step 0 of its own schedule; watch: told after each step the share of the training that is
-    done, and in words how it goes. Raises ValueError where the network of `start` has another shape.
+    one begins with, at step 0 of its own schedule; teacher: a model of the same dimension whose descriptors the
+    network is to come near to beside telling the pairs apart (distillation, Hinton et al. 2015, here by cosine);
+    watch: told after each step the share of the training that is done, and in words how it goes. Raises ValueError
+    where the network of `start` has another shape.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
@@ -210,6 +216,9 @@ def train(
         if settings.sign_weight:
             signs = descriptor_loss(soft_signs(da), soft_signs(db), settings)
             loss = (1 - settings.sign_weight) * loss + settings.sign_weight * signs
+        if teacher is not None:
+            taught = torch.from_numpy(teacher.describe(both.cpu().numpy())).to(device)
+            loss = loss + settings.teacher_weight * (1 - (described.float() * taught).sum(1)).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -12,6 +12,7 @@ from commands import photograph, run, write
 from cli.options import settings
 from cli.posters import name_of
 from engine.recognizer import Recognizer
+from engine.runtime import DEFAULT_MODEL
 
 pytest.importorskip("torch", reason="needs the train extra; CI installs it")
 
@@ -36,6 +37,18 @@ def test_too_few_pictures(tmp_path: Path) -> None:
     assert done.status == 1
     assert "are needed; give more" in done.err
     assert not (tmp_path / "out" / "checkpoint.pt").exists()
+
+
+def test_a_teacher_that_cannot_teach(tmp_path: Path) -> None:
+    """It is refused before anything is made: one of another dimension, and a folder without a model."""
+    config = tmp_path / "settings.toml"
+    config.write_text("dimension = 32\n")
+    arguments = ("train", "--data", tmp_path, "--out", tmp_path / "out", "--config", config)
+    done = run(*arguments, "--teacher", DEFAULT_MODEL)
+    assert (done.status, "gives 64 numbers a patch, the network to be trained 32" in done.err) == (1, True)
+    done = run(*arguments, "--teacher", tmp_path)
+    assert (done.status, "card.json cannot be read" in done.err) == (1, True)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

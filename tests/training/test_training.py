@@ -231,6 +231,24 @@ class TestTrain:
         with pytest.raises(ValueError, match="holds no network of channels"):
             train(shards, tmp_path / "wider", wider, start=trained / "checkpoint.pt")
 
+    def test_teacher(self, shards: Path, tmp_path: Path) -> None:
+        """With a teacher the network comes near to its descriptors, which without one it has no reason to, and it
+        still tells the pairs apart."""
+        teacher = PatchModel()
+        with np.load(shards / "val_0.npz") as held:
+            patches = held["a"][:512]
+        settings = TrainingSettings(**{**vars(SETTINGS), "steps": 60})
+        nearness = {}
+        for name, model in (("alone", None), ("taught", teacher)):
+            network = train(shards, tmp_path / name, settings, teacher=model).eval()
+            with torch.no_grad():
+                own = network(torch.from_numpy(patches)).numpy()
+            nearness[name] = float((own * teacher.describe(patches)).sum(1).mean())
+        assert abs(nearness["alone"]) < 0.3
+        assert nearness["taught"] > 0.5
+        log = log_of(tmp_path / "taught")
+        assert log[-1]["right_float"] > log[0]["right_float"]
+
     def test_exported_folder_works(self, trained: Path, pictures: Path, tmp_path: Path) -> None:
         """What is exported is a model of the engine: parity is kept, pictures are added and recognised."""
         card = export(
