@@ -16,8 +16,9 @@ def check_shape(channels: tuple[int, ...], strides: tuple[int, ...]) -> None:
 
 
 class PatchNetwork(nn.Module):
-    """A HardNet-like stack (Mishchuk et al. 2017, section 3.2), narrower, and with its first stride at the
-    stem: full-resolution maps cost half of HardNet's time and gave nothing measurable at this width.
+    """A HardNet-like stack (Mishchuk et al. 2017, section 3.2), narrower, and with its first strides at the
+    front: maps of full resolution cost half of HardNet's time and gave nothing measurable at this width, and maps of a
+    half as much again (docs/decisions/0011).
 
     channels, strides: of each 3x3 convolution; the strides' product is 8, so that a 4x4 map is left. Raises
     ValueError otherwise. Input (N, 32, 32) uint8; output (N, dimension) float32, L2-normalised.
@@ -26,8 +27,8 @@ class PatchNetwork(nn.Module):
     def __init__(
         self,
         *,
-        channels: tuple[int, ...] = (16, 32, 64, 64, 64),
-        strides: tuple[int, ...] = (2, 1, 2, 1, 2),
+        channels: tuple[int, ...] = (16, 32, 64, 128),
+        strides: tuple[int, ...] = (2, 2, 1, 2),
         dimension: int = 64,
     ) -> None:
         super().__init__()
