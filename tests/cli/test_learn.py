@@ -12,7 +12,7 @@ from commands import photograph, run, write
 from cli.options import settings
 from cli.posters import name_of
 from engine.recognizer import Recognizer
-from engine.runtime import DEFAULT_MODEL
+from engine.runtime import DEFAULT_MODEL, PatchModel
 
 pytest.importorskip("torch", reason="needs the train extra; CI installs it")
 
@@ -53,16 +53,17 @@ def test_a_teacher_that_cannot_teach(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_of_ones_own(tmp_path: Path) -> None:
-    """A few steps give a folder that the engine takes; run again, the pairs are kept."""
+    """A few steps, here with a teacher, give a folder that the engine takes; run again, the pairs are kept."""
     for number in range(70):
         write(tmp_path / "pictures" / f"{name_of(number)}.png", number)
     config = tmp_path / "settings.toml"
     config.write_text("steps = 3\nvalidate_every = 3\nchannels = [8, 8, 16]\nstrides = [2, 2, 2]\n")
     arguments = ("--data", tmp_path / "pictures", "--out", tmp_path / "out", "--config", config, "--pairs", 1000)
-    done = run("train", *arguments, "--processes", 2)
+    done = run("train", *arguments, "--processes", 2, "--teacher", DEFAULT_MODEL)
     assert done.status == 0, done.err
     card = json.loads((tmp_path / "out" / "model" / "card.json").read_text())
     assert card["training"]["steps"] == 3
+    assert card["teacher"] == PatchModel().fingerprint
     shard = tmp_path / "out" / "pairs" / "train_0000.npz"
     made = shard.stat().st_mtime_ns
     with np.load(shard) as pairs:
