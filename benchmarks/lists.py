@@ -47,7 +47,7 @@ PRESETS: dict[str, VoteSettings] = {
     "medium: 200 keypoints, 2^16 words": MEDIUM,
     "large: 100 keypoints, 2^20 words": LARGE,
     "huge: 100 keypoints, 2^20 words": HUGE,
-    "100 keypoints, 2^14 words": VoteSettings(keypoints=100, half_bits=7, words=5, hamming=20),
+    "100 keypoints, 2^14 words": VoteSettings(keypoints=100, half_bits=7, words=5, hamming=16),
     "100 keypoints, 2^20 words, 8 a keypoint": VoteSettings(keypoints=100, half_bits=10, words=8, hamming=20),
     "100 keypoints, 2^20 words, 32 a keypoint": VoteSettings(keypoints=100, half_bits=10, words=32, hamming=20),
 }

@@ -23,7 +23,7 @@ from engine.vocabulary import HALF_BITS
 @dataclass(frozen=True, kw_only=True)
 class VoteSettings:
     """keypoints: of a picture that vote; half_bits: the words have twice as many; words: looked into per
-    photo keypoint; hamming: most differing bits of a vote."""
+    photo keypoint; hamming: most differing bits of a vote (docs/decisions/0011)."""
 
     keypoints: int
     half_bits: int
@@ -35,8 +35,8 @@ class VoteSettings:
         return 12 * self.keypoints
 
 
-SMALL = VoteSettings(keypoints=400, half_bits=7, words=5, hamming=20)
-MEDIUM = VoteSettings(keypoints=200, half_bits=8, words=8, hamming=20)
+SMALL = VoteSettings(keypoints=400, half_bits=7, words=5, hamming=16)
+MEDIUM = VoteSettings(keypoints=200, half_bits=8, words=8, hamming=16)
 LARGE = VoteSettings(keypoints=100, half_bits=10, words=16, hamming=20)
 HUGE = VoteSettings(keypoints=100, half_bits=10, words=8, hamming=16)
 
