@@ -16,9 +16,9 @@ def check_shape(channels: tuple[int, ...], strides: tuple[int, ...]) -> None:
 
 
 class PatchNetwork(nn.Module):
-    """A HardNet-like stack (Mishchuk et al. 2017, section 3.2), narrower, and with its first strides at the
-    front: maps of full resolution cost half of HardNet's time and gave nothing measurable at this width, and maps of a
-    half as much again (docs/decisions/0011).
+    """A HardNet-like stack (Mishchuk et al. 2017, section 3.2), narrower, and with two strides at the front:
+    maps of full size cost half of HardNet's time and gave nothing measurable at this width, maps of half the size cost
+    two fifths of what was left and gave little (docs/decisions/0011).
 
     channels, strides: of each 3x3 convolution; the strides' product is 8, so that a 4x4 map is left. Raises
     ValueError otherwise. Input (N, 32, 32) uint8; output (N, dimension) float32, L2-normalised.
