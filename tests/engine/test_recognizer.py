@@ -475,7 +475,7 @@ class TestSettings:
             for seed in range(6):
                 recognizer.add("posters", f"poster.{seed}", encode_jpeg(poster(seed)))
             recognizer.gallery.wait_for_builds()
-            for seed in (0, 5):
+            for seed in (0, 4):
                 photo = photo_of(poster(seed), seed=seed, strength=0.2)
                 found = recognizer.recognise(photo.jpeg, ["posters"])
                 assert_answer(found, f"poster.{seed}")
