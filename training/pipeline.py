@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import multiprocessing
-import os
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ INVENTED = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """data: pictures, any depth of folders; pairs: of patches to learn from; processes: that make them;
+    """data: pictures, any depth of folders; pairs: of patches to learn from; processes: that make them, and threads of the teacher;
     start: checkpoint of another training to begin with; teacher: folder of a model to learn from beside the pairs."""
 
     data: Path
@@ -83,7 +82,7 @@ def run(
     from training.export import export
     from training.train import train
 
-    teacher = _load_teacher(plan.teacher, settings.dimension) if plan.teacher else None
+    teacher = _load_teacher(plan.teacher, settings.dimension, threads=plan.processes) if plan.teacher else None
     pictures = list_pictures(plan.data)
     held_out = is_validation(plan.data, pictures)
     kinds = {"train": [p for p, held in zip(pictures, held_out, strict=True) if not held]}
@@ -108,8 +107,8 @@ def run(
     return export(plan.out / "checkpoint.pt", sample, plan.out / "model", name="obverse-patch", card=card)
 
 
-def _load_teacher(folder: Path, dimension: int) -> PatchModel:
-    model = PatchModel(RuntimeSettings(model=folder, threads=len(os.sched_getaffinity(0))))
+def _load_teacher(folder: Path, dimension: int, *, threads: int) -> PatchModel:
+    model = PatchModel(RuntimeSettings(model=folder, threads=threads))
     if model.dimension != dimension:
         raise ValueError(f"{folder} gives {model.dimension} numbers a patch, the network to be trained {dimension}")
     return model
