@@ -33,8 +33,9 @@ INVENTED = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """data: pictures, any depth of folders; pairs: of patches to learn from; processes: that make them, and threads of the teacher;
-    start: checkpoint of another training to begin with; teacher: folder of a model to learn from beside the pairs."""
+    """data: pictures, any depth of folders; pairs: of patches to learn from; processes: that make them, and threads of
+    the teacher; start: checkpoint of another training to begin with; teacher: folder of a model to learn from beside
+    the pairs."""
 
     data: Path
     out: Path

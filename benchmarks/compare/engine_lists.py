@@ -44,7 +44,9 @@ def _identifiers(pictures: Sequence[Picture]) -> list[str]:
 
 
 def _place(folder: Path, identifiers: Sequence[str]) -> Path:
-    digest = hashlib.sha256("\n".join([fingerprint(PatchModel()), *identifiers]).encode()).hexdigest()
+    # A kept index goes on with the presets that it was built with, so that others need a gallery of their own.
+    preset = repr(votes.settings_for(len(identifiers)))
+    digest = hashlib.sha256("\n".join([fingerprint(PatchModel()), preset, *identifiers]).encode()).hexdigest()
     return folder / f"gallery-{digest[:16]}"
 
 

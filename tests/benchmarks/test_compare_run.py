@@ -28,6 +28,7 @@ from engine.matching import project
 from engine.methods import METHODS, Method, Verifier, find_method
 from engine.recognizer import Recognizer
 from engine.runtime import PatchModel
+from engine.votes import SMALL
 
 QUICK = ("phash", "global", "global+orb", "obverse")
 STABLE = ("method", "set", "query", "rank", "ref", "score", "accepted")
@@ -265,6 +266,9 @@ class TestResuming:
         again = EngineGallery(tmp_path, material.pictures)
         assert len(added) == len(material.pictures)
         again.close()
+        # Its index was built for these votes, and would go on with them.
+        monkeypatch.setattr("engine.votes.SMALL", replace(SMALL, hamming=SMALL.hamming + 4))
+        assert not is_filled(tmp_path, material.pictures)
 
 
 class TestSampling:
