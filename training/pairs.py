@@ -22,7 +22,8 @@ from engine.keypoints import (
 )
 from engine.values import ByteArray, ColorImage
 from training.new_pictures import look_alike, new_picture
-from training.simulate import Warp, simulate
+from training.simulate import simulate
+from training.warp import Warp
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 NEW_SHARE = 0.6

@@ -22,7 +22,8 @@ from engine.repeatability import FIGURES, keypoint_figures
 from engine.values import ByteArray, FloatArray
 from engine.vocabulary import Vocabulary, unpack_signatures
 from training.pairs import corresponding, read_rgb
-from training.simulate import Warp, simulate
+from training.simulate import simulate
+from training.warp import Warp
 
 NEAR_BITS = 16
 """Most signature bits in which a keypoint that is found again may differ: what the votes of the largest

@@ -25,7 +25,8 @@ from benchmarks.sets import LIMITS, pictures_in
 from engine.errors import ImageError
 from engine.image import decode
 from engine.values import ColorImage, FloatArray
-from training.simulate import Warp, clutter, render
+from training.simulate import clutter, render
+from training.warp import Warp
 
 PHOTO = (640, 480)
 """Width and height: what a web client sends, and what methods shrink larger photos to."""

@@ -12,7 +12,8 @@ from training_pictures import FOLDS, NONE, WAVES, drawn, some_warp
 from training.contact_sheet import CELL, COLUMNS, GAP, ROWS, contact_sheet
 from training.new_pictures import SMALLEST, look_alike, new_picture, other_colours, overprint
 from training.pairs import list_pictures
-from training.simulate import Warp, random_warp, render, simulate
+from training.simulate import render, simulate
+from training.warp import Warp, random_warp
 
 
 class TestSimulate:
