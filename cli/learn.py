@@ -33,9 +33,17 @@ def train(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes that make pairs (default: one per core).")
     ] = None,
+    on_device: Annotated[
+        bool | None,
+        typer.Option(
+            "--on-device/--in-processes",
+            help="Where pairs are made: fresh ones for each step where the network trains, or PAIRS beforehand by "
+            "PROCESSES (default: on the device if it is a GPU).",
+        ),
+    ] = None,
 ) -> None:
     """Train the patch descriptor on a folder of pictures and export it. Needs the `train` extra."""
-    from training.pipeline import Plan, read_settings, run
+    from training.pipeline import Plan, has_gpu, read_settings, run
 
     try:
         settings = read_settings(config, minutes=minutes)
@@ -45,7 +53,16 @@ def train(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--config") from error
     workers = processes or len(os.sched_getaffinity(0))
-    plan = Plan(data=data, out=out, pairs=pairs, processes=workers, resume=resume, start=start, teacher=teacher)
+    plan = Plan(
+        data=data,
+        out=out,
+        pairs=pairs,
+        processes=workers,
+        resume=resume,
+        start=start,
+        teacher=teacher,
+        on_device=has_gpu() if on_device is None else on_device,
+    )
     try:
         with share_bar("training") as watch:
             card = run(plan, settings, tell=notices.print, watch=watch)

@@ -28,6 +28,11 @@ from training.warp import Warp
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 NEW_SHARE = 0.6
 """Of the invented pictures: those that stand alone; the others stand beside their original as its look-alike."""
+OFFSET, SCALE, ANGLE = 3.0, 0.3, 0.45
+"""Keypoints show the same point within so many pixels of the picture at keypoint scale 1, with logarithms of their
+scales so far apart, angles so many radians."""
+CELL = 8
+"""Near-copies of one place would act as false negatives of each other: one pair per cell of so many pixels."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ def read_rgb(path: Path, long_side: int = 640) -> ColorImage | None:
 def corresponding(
     picture_points: Keypoints, photo_points: Keypoints, warp: Warp, factor: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers (in the picture's, in the photo's keypoints) of those that show the same point: within 3
-    pixels of the picture at keypoint scale 1, scales within a factor 1.35, angles within 0.45 rad.
+    """Row numbers (in the picture's, in the photo's keypoints) of those that show the same point (`OFFSET`, `SCALE`,
+    `ANGLE`).
 
     The picture's keypoints are those of the picture resized by `factor`; photo keypoints are in the
     photo's own pixels.
@@ -98,8 +103,8 @@ def corresponding(
             offset = np.hypot(*(picture_points.xy[c] - centre[row])) / size
             ratio = abs(np.log(scale[row] / size))
             turn = abs((angle[row] - picture_points.angle[c] + np.pi) % (2 * np.pi) - np.pi)
-            if offset < 3 and ratio < 0.3 and turn < 0.45:
-                cost = offset / 3 + ratio / 0.3 + turn / 0.45
+            if offset < OFFSET and ratio < SCALE and turn < ANGLE:
+                cost = offset / OFFSET + ratio / SCALE + turn / ANGLE
                 if c not in best or cost < best[c][0]:
                     best[int(c)] = (cost, int(row))
     chosen = sorted(best)
@@ -116,9 +121,8 @@ def pairs_of(
     shrink = photo.shape[1] / large.shape[1]
     in_photo = Keypoints((seen.xy + 0.5) * shrink - 0.5, seen.scale * shrink, seen.angle, seen.response)
     a, b = corresponding(points, in_photo, warp, small.shape[1] / picture.shape[1])
-    # Near-copies of one place would act as false negatives of each other: one pair per 8-pixel cell.
     shuffled = rng.permutation(len(a))
-    cells = (points.xy[a[shuffled]] // 8).astype(np.int64)
+    cells = (points.xy[a[shuffled]] // CELL).astype(np.int64)
     kept = shuffled[np.unique(cells @ [100_003, 1], return_index=True)[1]]
     kept = rng.permutation(kept)[:limit]
     return extract_patches(small, points.take(a[kept])), extract_patches(large, seen.take(b[kept]))

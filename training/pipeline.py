@@ -1,6 +1,7 @@
 """From a folder of pictures to a model folder. Reads from top to bottom.
 
-OUT/pairs/train_*.npz, val_*.npz    patch pairs, made by several processes
+OUT/pairs/train_*.npz, val_*.npz    patch pairs, made by several processes; train_* not where each batch is made on the
+                                    device
 OUT/checkpoint.pt, log.csv          the network as it learns
 OUT/model/                          what the engine's `model` setting takes
 """
@@ -35,7 +36,8 @@ INVENTED = 0.5
 class Plan:
     """data: pictures, any depth of folders; pairs: of patches to learn from; processes: that make them, and threads of
     the teacher; start: checkpoint of another training to begin with; teacher: folder of a model to learn from beside
-    the pairs."""
+    the pairs; on_device: pairs are made where the network trains, fresh ones in every step, instead of `pairs`
+    beforehand."""
 
     data: Path
     out: Path
@@ -44,6 +46,7 @@ class Plan:
     resume: bool
     start: Path | None = None
     teacher: Path | None = None
+    on_device: bool = False
 
 
 def read_settings(file: Path | None, **chosen: Any) -> Any:
@@ -61,6 +64,13 @@ def read_settings(file: Path | None, **chosen: Any) -> Any:
             raise ValueError(f"{key}: {value!r} is not of the kind of its default {fields[key]!r}")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return TrainingSettings(**values | {key: value for key, value in chosen.items() if value is not None})
+
+
+def has_gpu() -> bool:
+    """Whether networks are trained on a GPU here. Imports torch."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _same_kind(value: Any, default: Any) -> bool:
@@ -95,14 +105,25 @@ def run(
 
     pairs = plan.out / "pairs"
     make_pairs(kinds, pairs, plan, tell=tell)
+    simulated = _simulated_pairs(kinds["train"], plan, settings, tell=tell) if plan.on_device else None
 
     resume = plan.resume and (plan.out / "checkpoint.pt").exists()
     tell("training goes on" if resume else "training")
-    train(pairs, plan.out, settings, resume=resume, start=plan.start, teacher=teacher, watch=watch)
+    train(
+        pairs,
+        plan.out,
+        settings,
+        resume=resume,
+        start=plan.start,
+        teacher=teacher,
+        simulated=simulated,
+        watch=watch,
+    )
 
     tell("exporting: network, words, global descriptor")
     sample = kinds["train"][:: max(1, len(kinds["train"]) // VOCABULARY_PICTURES)]
-    card: dict[str, Any] = {"data": f"{len(pictures)} pictures, {len(kinds['val'])} held out", "pairs": plan.pairs}
+    card: dict[str, Any] = {"data": f"{len(pictures)} pictures, {len(kinds['val'])} held out"}
+    card["pairs"] = "made on the device, step by step" if plan.on_device else plan.pairs
     if teacher is not None:
         card["teacher"] = teacher.fingerprint
     return export(plan.out / "checkpoint.pt", sample, plan.out / "model", name="obverse-patch", card=card)
@@ -115,12 +136,24 @@ def _load_teacher(folder: Path, dimension: int, *, threads: int) -> PatchModel:
     return model
 
 
+def _simulated_pairs(pictures: list[Path], plan: Plan, settings: Any, *, tell: Callable[[str], None]) -> Any:
+    import torch
+
+    from training.batch_pairs import SimulatedPairs, make_bank
+
+    tell("reading the pictures, to take photos of them on the device")
+    bank = make_bank(pictures, seed=settings.seed, invented=INVENTED, processes=plan.processes)
+    device = torch.device("cuda" if has_gpu() else "cpu")
+    return SimulatedPairs(bank, runs=settings.runs, run_length=settings.run_length, seed=settings.seed, device=device)
+
+
 def make_pairs(kinds: dict[str, list[Path]], folder: Path, plan: Plan, *, tell: Callable[[str], None]) -> None:
-    """Fills the shards that are missing; each has a seed of its own, so that processes need not talk."""
+    """Fills the shards that are missing; each has a seed of its own, so that processes need not talk. Those to learn
+    from are left out where pairs are made on the device."""
     folder.mkdir(parents=True, exist_ok=True)
     # Held-out pairs are of the pictures as they are.
     work = [(kinds["val"], folder / "val_0000.npz", 10**6, VALIDATION_PAIRS, 0.0)]
-    for number, start in enumerate(range(0, plan.pairs, SHARD)):
+    for number, start in enumerate(range(0, 0 if plan.on_device else plan.pairs, SHARD)):
         wanted = min(SHARD, plan.pairs - start)
         work.append((kinds["train"], folder / f"train_{number:04d}.npz", number, wanted, INVENTED))
     missing = [item for item in work if not item[1].exists()]

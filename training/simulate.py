@@ -17,6 +17,7 @@ from training.recipe import (
     Finish,
     Lens,
     Light,
+    Recipe,
     draw_background,
     draw_finish,
     draw_recipe,
@@ -116,7 +117,8 @@ def _taken(lens: Lens, image: FloatArray) -> FloatArray:
     return image
 
 
-def _finished(finish: Finish, image: FloatArray, noise: FloatArray) -> ColorImage:
+def develop(finish: Finish, image: FloatArray, noise: FloatArray) -> ColorImage:
+    """What the phone makes of the image that was painted, with its noise (both (H, W, 3) float32)."""
     if finish.grain:
         noise = cv2.GaussianBlur(noise, (0, 0), finish.grain) * 2
     taken = np.clip(image + noise, 0, 255).astype(np.uint8)
@@ -131,6 +133,14 @@ def _finished(finish: Finish, image: FloatArray, noise: FloatArray) -> ColorImag
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     assert decoded is not None
     return decoded
+
+
+def paint(recipe: Recipe, picture: ColorImage, others: list[ColorImage]) -> FloatArray:
+    """The photo before its noise, (H, W, 3) float32."""
+    image = render(picture, _background(recipe.background, others, recipe.size), recipe.warp)
+    if recipe.cover is not None:
+        image = _occlude(recipe.cover, image, others)
+    return _taken(recipe.lens, _lit(recipe.light, image.astype(np.float32), others))
 
 
 def simulate(
@@ -148,9 +158,6 @@ def simulate(
     recipe = draw_recipe(
         rng, picture_size=(width, height), size=size, others=len(others), strength=strength, uneven=uneven
     )
-    image = render(picture, _background(recipe.background, others, size), recipe.warp)
-    if recipe.cover is not None:
-        image = _occlude(recipe.cover, image, others)
-    taken = _taken(recipe.lens, _lit(recipe.light, image.astype(np.float32), others))
-    noise: FloatArray = rng.standard_normal(taken.shape, np.float32) * np.float32(recipe.lens.noise)
-    return _finished(draw_finish(rng, strength), taken, noise), recipe.warp
+    image = paint(recipe, picture, others)
+    noise: FloatArray = rng.standard_normal(image.shape, np.float32) * np.float32(recipe.lens.noise)
+    return develop(draw_finish(rng, strength), image, noise), recipe.warp

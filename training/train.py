@@ -110,9 +110,9 @@ def validate(network: PatchNetwork, a: Tensor, b: Tensor) -> dict[str, float]:
         da, db = network(a[start : start + 1024]), network(b[start : start + 1024])
         similarity, signs = da @ db.T, torch.sign(da) @ torch.sign(db).T
         hamming = (da.shape[1] - signs) / 2
-        eye = torch.eye(len(da), dtype=torch.bool)
+        eye = torch.eye(len(da), dtype=torch.bool, device=da.device)
         limit = hamming[eye].quantile(0.9)
-        target = torch.arange(len(da))
+        target = torch.arange(len(da), device=da.device)
         rows.append(
             [
                 similarity[eye].mean().item(),
@@ -141,6 +141,7 @@ def train(
     resume: bool = False,
     start: Path | None = None,
     teacher: PatchModel | None = None,
+    simulated: Callable[[int, float], tuple[Tensor, Tensor]] | None = None,
     watch: Callable[[float, str], None] = unwatched,
 ) -> PatchNetwork:
     """Trains on `pairs`, writing out/checkpoint.pt and out/log.csv; returns the network.
@@ -148,6 +149,8 @@ def train(
     resume: goes on where out/checkpoint.pt stopped; start: another training's checkpoint, whose weights this
     one begins with, at step 0 of its own schedule; teacher: a model of the same dimension whose descriptors the
     network is to come near to beside telling the pairs apart (distillation, Hinton et al. 2015, here by cosine);
+    simulated: makes the pairs of a step, told its number and the share of the training that is done
+    (`training.batch_pairs.SimulatedPairs`); then `pairs` needs to hold the held-out ones only;
     watch: told after each step the share of the training that is done, and in words how it goes. Raises ValueError
     where the network of `start` has another shape.
     """
@@ -162,7 +165,7 @@ def train(
     if start is not None and not resume:
         _begin_with(network, start)
     if resume:
-        state: dict[str, Any] = torch.load(out / "checkpoint.pt", weights_only=True)
+        state: dict[str, Any] = torch.load(out / "checkpoint.pt", weights_only=True, map_location="cpu")
         network.load_state_dict(state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
@@ -180,7 +183,7 @@ def train(
             progress = max(progress, elapsed / 60 / settings.minutes)
         if step % settings.validate_every == 0 or progress >= 1:
             # Shards may still be in the making: what has come meanwhile is taken in.
-            if (count := len(list(pairs.glob("train_*.npz")))) != shards:
+            if simulated is None and (count := len(list(pairs.glob("train_*.npz")))) != shards:
                 shards, (a, b) = count, load_shards(pairs, "train")
             figures = validate(network, held_a, held_b)
             loss_since = float(np.mean(losses)) if losses else float("nan")
@@ -203,10 +206,14 @@ def train(
         rate = settings.learning_rate * min(1.0, (step + 1) / 200) * (1 - progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        starts = torch.randint(0, len(a) - settings.run_length + 1, (settings.runs, 1))
-        rows = (starts + span).flatten()
+        if simulated is None:
+            starts = torch.randint(0, len(a) - settings.run_length + 1, (settings.runs, 1))
+            rows = (starts + span).flatten()
+            pair = a[rows], b[rows]
+        else:
+            pair = simulated(step, progress)
         # One pass over both sides keeps batch normalisation's statistics common.
-        both = torch.cat([a[rows], b[rows]]).to(device)
+        both = torch.cat(pair).to(device)
         if torch.rand(()) < 0.5:
             both = both.flip(2)
         with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
@@ -228,7 +235,7 @@ def train(
 
 
 def _begin_with(network: PatchNetwork, start: Path) -> None:
-    state: dict[str, Any] = torch.load(start, weights_only=True)
+    state: dict[str, Any] = torch.load(start, weights_only=True, map_location="cpu")
     try:
         network.load_state_dict(state["weights"])
     except (KeyError, RuntimeError) as error:

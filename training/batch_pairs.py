@@ -1,0 +1,224 @@
+"""Pairs of patches without end, simulated where the network trains: a fresh photo of every picture of every batch.
+
+`training.pairs` makes pairs on processors beforehand, and a training sees each several times. Here pictures lie in the
+device's memory, and `SimulatedPairs` takes their photos, finds keypoints and cuts patches there.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.keypoints import (
+    PHOTO_DETECTOR,
+    PICTURE_DETECTOR,
+    detect,
+    extract_patches,
+    resize_long_side,
+)
+from engine.values import Array, ColorImage
+from training.batch_keypoints import BatchKeypoints, cut_patches, detect_batch, shrink
+from training.batch_simulate import Canvases, Warps, photograph
+from training.new_pictures import look_alike, new_picture
+from training.pairs import ANGLE, CELL, NEW_SHARE, OFFSET, SCALE, read_rgb
+from training.recipe import draw_finish, draw_recipe, draw_size
+
+CANVAS = 512
+"""Pixels on a side of a stored picture: photos, 320 to 720 pixels long, seldom show it larger."""
+GENTLE, RAMP = 0.4, 0.3
+"""Photos begin with this strength, and reach all of it after this share of the training."""
+ROOM = 0.7
+"""Share of a device's free memory that the pictures may take; photos need the rest."""
+EXACT = "donot_use_mm_for_euclid_dist"
+"""Distances by a matrix product would be wrong by a fifth of a pixel."""
+LUMINANCE = (0.299, 0.587, 0.114)
+"""ITU-R BT.601, as OpenCV's grey."""
+
+
+@dataclass(frozen=True)
+class Bank:
+    """N pictures to take photos of, as `Canvases`, and K keypoints of each as the engine finds them in a picture of
+    `PICTURE_DETECTOR`'s size: xy (N, K, 2), scale, angle (N, K) float32, NaN where a picture has fewer; patches
+    (N, K, 32, 32) uint8. original: (N,) int64, the row of the picture whose look-alike it is, or its own."""
+
+    pictures: Tensor
+    sizes: Tensor
+    xy: Tensor
+    scale: Tensor
+    angle: Tensor
+    patches: Tensor
+    original: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def canvases(self) -> Canvases:
+        return Canvases(self.pictures, self.sizes)
+
+    def take(self, rows: Tensor) -> Bank:
+        return Bank(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def to(self, device: torch.device) -> Bank:
+        return Bank(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+def make_bank(paths: list[Path], *, seed: int, invented: float, processes: int) -> Bank:
+    """The pictures that can be read and have keypoints, and beside the share `invented` of them a new picture or a
+    look-alike (`training.new_pictures`). Raises ValueError where there are none."""
+    rows: list[dict[str, Array]] = []
+    originals: list[int] = []
+    # Spawned, not forked: a fork of a process with OpenCV's or ONNX Runtime's threads may hang.
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        made = partial(_rows_of, paths, seed=seed, invented=invented)
+        for found, alike in pool.imap(made, range(len(paths)), chunksize=8):
+            first = len(rows)
+            rows += found
+            originals += [first if alike else first + k for k in range(len(found))]
+    if not rows:
+        raise ValueError("none of the pictures can be read and has keypoints")
+    # Table by table, so that not all of them are in memory twice.
+    tables = {name: torch.from_numpy(np.stack([row.pop(name) for row in rows])) for name in list(rows[0])}
+    return Bank(**tables, original=torch.tensor(originals))
+
+
+def _rows_of(paths: list[Path], number: int, *, seed: int, invented: float) -> tuple[list[dict[str, Array]], bool]:
+    """Tables of the picture and of the one invented beside it, if any, and whether that is its look-alike."""
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng([seed, number])
+    picture = read_rgb(paths[number])
+    if picture is None:
+        return [], False
+    shown, alike = [picture], False
+    if rng.random() < invented:
+        alike = bool(rng.random() >= NEW_SHARE)
+        chosen = rng.integers(0, len(paths), int(rng.integers(1, 4)))
+        others = [other for other in (read_rgb(paths[k], 320) for k in chosen) if other is not None]
+        shown.append(look_alike(picture, rng) if alike else new_picture(picture, others, rng))
+    rows = [_row_of(each) for each in shown]
+    found = [row for row in rows if np.isfinite(row["scale"]).any()]
+    return found, alike and len(found) == len(shown)
+
+
+def _row_of(picture: ColorImage) -> dict[str, Array]:
+    small = resize_long_side(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), PICTURE_DETECTOR.long_side)
+    points = detect(small, PICTURE_DETECTOR)
+    missing = PICTURE_DETECTOR.count - len(points)
+    stored = resize_long_side(picture, CANVAS)
+    height, width = stored.shape[:2]
+    canvas = np.pad(stored, ((0, CANVAS - height), (0, CANVAS - width), (0, 0)), mode="edge")
+    return {
+        "pictures": np.ascontiguousarray(canvas.transpose(2, 0, 1)),
+        "sizes": np.array([width, height], np.float32),
+        "xy": np.pad(points.xy, ((0, missing), (0, 0)), constant_values=np.nan),
+        "scale": np.pad(points.scale, (0, missing), constant_values=np.nan),
+        "angle": np.pad(points.angle, (0, missing), constant_values=np.nan),
+        "patches": np.pad(extract_patches(small, points), ((0, missing), (0, 0), (0, 0))),
+    }
+
+
+class SimulatedPairs:
+    """Batches of pairs for `training.train`, the same for the same seed and step on one device: from one photo each of
+    `runs` pictures at most `run_length` pairs. The pictures move to the device where its memory has room for them;
+    otherwise each batch's go there."""
+
+    def __init__(self, bank: Bank, *, runs: int, run_length: int, seed: int, device: torch.device) -> None:
+        if device.type == "cuda":
+            free = torch.cuda.mem_get_info(device)[0]
+            if bank.pictures.nbytes + bank.patches.nbytes < ROOM * free:
+                bank = bank.to(device)
+        self._bank, self._runs, self._run_length, self._seed, self._device = bank, runs, run_length, seed, device
+
+    def __call__(self, step: int, progress: float) -> tuple[Tensor, Tensor]:
+        """(M, 32, 32) uint8 patches of pictures and of photos, row by row of the same points. progress: share of the
+        training that is done; photos get harder with it. Raises ValueError where there is no pair."""
+        rng = np.random.default_rng([self._seed, step])
+        strength = min(1.0, GENTLE + (1 - GENTLE) * progress / RAMP)
+        bank = self._take(self._chosen(rng))
+        others = [self._take(rng.integers(0, len(self._bank), self._runs)).canvases for _ in range(rng.integers(1, 4))]
+        size = draw_size(rng, strength)
+        recipes, finishes = [], []
+        for width, height in bank.sizes.tolist():
+            each = strength * float(rng.uniform(0.3, 1))
+            picture_size = (int(width), int(height))
+            recipes.append(draw_recipe(rng, picture_size=picture_size, size=size, others=len(others), strength=each))
+            finishes.append(draw_finish(rng, each))
+        noise = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
+        photos = photograph(bank.canvases, others, recipes, finishes, noise)
+        gray = to_gray(photos, PHOTO_DETECTOR.long_side)
+        seen = detect_batch(gray, PHOTO_DETECTOR)
+        warps = Warps.of([recipe.warp for recipe in recipes], self._device)
+        image, ours, theirs = self._matched(bank, seen, warps, gray.shape[2] / size[0], noise)
+        if not len(image):
+            raise ValueError("a batch of photos without a single pair: are the pictures blank?")
+        picked = (seen.xy[image, theirs], seen.scale[image, theirs], seen.angle[image, theirs])
+        return bank.patches[image, ours], cut_patches(gray, image, *picked)
+
+    def _chosen(self, rng: np.random.Generator) -> Array:
+        """Rows of a batch; behind a look-alike its original, so that they are negatives of each other."""
+        rows = rng.integers(0, len(self._bank), self._runs)
+        for place in range(self._runs - 1):
+            original = int(self._bank.original[rows[place]])
+            if original != rows[place]:
+                rows[place + 1] = original
+        return rows
+
+    def _take(self, rows: Array) -> Bank:
+        return self._bank.take(torch.from_numpy(rows).to(self._bank.pictures.device)).to(self._device)
+
+    def _matched(
+        self, bank: Bank, seen: BatchKeypoints, warps: Warps, grown: float, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of at most `run_length` pairs a photo, no two at the same place: number of the photo, column of the picture's
+        keypoint, column of the photo's, (M,) each. grown: of the photo before keypoints were sought."""
+        ours, theirs = corresponding_batch(bank, seen, warps, grown)
+        priority = torch.rand(ours.shape, generator=generator, device=ours.device) * ours
+        cell = (bank.xy.nan_to_num(0) / CELL).long()
+        across = PICTURE_DETECTOR.long_side // CELL + 1
+        cell = cell[..., 1] * across + cell[..., 0]
+        best = torch.zeros((len(cell), across**2), device=cell.device).scatter_reduce(1, cell, priority, "amax")
+        priority = torch.where(priority == best.gather(1, cell), priority, 0)
+        value, column = priority.topk(min(self._run_length, priority.shape[1]))
+        image, place = (value > 0).nonzero(as_tuple=True)
+        column = column[image, place]
+        return image, column, theirs[image, column]
+
+
+def to_gray(photos: Tensor, long_side: int) -> Tensor:
+    """(B, h, w) grey photos of (B, 3, H, W), the longer side `long_side` pixels; whole numbers."""
+    gray = (photos * torch.tensor(LUMINANCE, device=photos.device)[:, None, None]).sum(1).round()
+    factor = long_side / max(gray.shape[1:])
+    size = (round(gray.shape[1] * factor), round(gray.shape[2] * factor))
+    if factor < 1:
+        return shrink(gray, size)
+    return functional.interpolate(gray[:, None], size, mode="bilinear")[:, 0].round()
+
+
+def corresponding_batch(bank: Bank, seen: BatchKeypoints, warps: Warps, grown: float) -> tuple[Tensor, Tensor]:
+    """For each keypoint of the pictures (B, K): whether one of the photo's shows the same point, and the column of the
+    best. As `training.pairs.corresponding`; the photos were resized by `grown` before keypoints were sought."""
+    xy, scale = (seen.xy + 0.5) / grown - 0.5, seen.scale / grown
+    heading = torch.stack([seen.angle.cos(), seen.angle.sin()], -1)
+    aside = torch.stack([-heading[..., 1], heading[..., 0]], -1)
+    factor = PICTURE_DETECTOR.long_side / bank.sizes.amax(1)[:, None, None]
+    centre, ahead, across = (
+        (warps.photo_to_picture(point) + 0.5) * factor - 0.5 for point in (xy, xy + heading, xy + aside)
+    )
+    ahead, across = ahead - centre, across - centre
+    growth = (ahead[..., 0] * across[..., 1] - ahead[..., 1] * across[..., 0]).abs().sqrt()
+    angle = torch.atan2(ahead[..., 1], ahead[..., 0])
+    # (B, photo's keypoints, picture's keypoints); what is NaN is no match.
+    offset = torch.cdist(centre, bank.xy, compute_mode=EXACT) / bank.scale[:, None]
+    ratio = ((scale * growth)[..., None] / bank.scale[:, None]).log().abs()
+    turn = ((angle[..., None] - bank.angle[:, None] + torch.pi) % (2 * torch.pi) - torch.pi).abs()
+    near = (offset < OFFSET) & (ratio < SCALE) & (turn < ANGLE) & seen.valid[..., None]
+    cost, best = torch.where(near, offset / OFFSET + ratio / SCALE + turn / ANGLE, torch.inf).min(1)
+    return cost.isfinite(), best
