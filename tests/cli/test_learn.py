@@ -12,7 +12,7 @@ from commands import photograph, run, write
 from cli.options import settings
 from cli.posters import name_of
 from engine.recognizer import Recognizer
-from engine.runtime import DEFAULT_MODEL, PatchModel
+from engine.runtime import DEFAULT_MODEL, PatchModel, RuntimeSettings
 
 pytest.importorskip("torch", reason="needs the train extra; CI installs it")
 
@@ -74,3 +74,21 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         recognizer.add_channel("c")
         recognizer.add("c", "abc", (tmp_path / "pictures" / f"{name_of(3)}.png").read_bytes())
         assert recognizer.recognise(photograph(tmp_path / "p.jpg", 3).read_bytes(), ["c"]) is not None
+
+
+@pytest.mark.slow
+def test_pairs_on_the_device(tmp_path: Path) -> None:
+    """No pairs but the held-out ones are made beforehand; the training goes on where it stopped; the card tells."""
+    for number in range(70):
+        write(tmp_path / "pictures" / f"{name_of(number)}.png", number)
+    config = tmp_path / "settings.toml"
+    config.write_text("steps = 2\nvalidate_every = 1\nchannels = [8, 8, 16]\nstrides = [2, 2, 2]\nruns = 3\n")
+    arguments = ("--data", tmp_path / "pictures", "--out", tmp_path / "out", "--config", config, "--processes", 2)
+    done = run("train", *arguments, "--on-device")
+    assert done.status == 0, done.err
+    assert [path.name for path in (tmp_path / "out" / "pairs").iterdir()] == ["val_0000.npz"]
+    assert run("train", *arguments, "--on-device", "--resume").status == 0
+    card = json.loads((tmp_path / "out" / "model" / "card.json").read_text())
+    assert card["training"]["steps"] == 2
+    assert "on the device" in card["pairs"]
+    assert PatchModel(RuntimeSettings(model=tmp_path / "out" / "model")).dimension == 64

@@ -21,6 +21,7 @@ from engine.keypoints import (
     detect,
     extract_patches,
 )
+from engine.runtime import PatchModel
 from training.pairs import corresponding, list_pictures
 from training.recipe import Finish, Recipe, draw_finish, draw_recipe, draw_size
 from training.simulate import develop, paint
@@ -32,6 +33,7 @@ from one_device import OneDevice  # noqa: E402
 from training.batch_keypoints import cut_patches, detect_batch, shrink  # noqa: E402
 from training.batch_pairs import Bank, SimulatedPairs, corresponding_batch, make_bank, to_gray  # noqa: E402
 from training.batch_simulate import Canvases, Warps, photograph  # noqa: E402
+from training.train import TrainingSettings, train  # noqa: E402
 
 CPU = torch.device("cpu")
 SEEDS = 5
@@ -336,3 +338,21 @@ class TestOneDevice:
             a, b = pairs(0, 1.0)
         assert mode.operations > 1000
         assert (a.place, b.place) == ("device", "device")
+
+    @pytest.mark.parametrize("on_device", [False, True])
+    def test_training(self, bank: Bank, tmp_path: Path, on_device: bool) -> None:
+        """So is all that a training does with them, with a teacher, and with what is held out."""
+        rng = np.random.default_rng(0)
+        for name in ("train_0.npz", "val_0.npz"):
+            patches = rng.integers(0, 255, (1024, 32, 32), dtype=np.uint8)
+            np.savez(tmp_path / name, a=patches, b=patches)
+        settings = TrainingSettings(channels=(8, 8, 16), strides=(2, 2, 2), steps=2, runs=4, run_length=12)
+        with OneDevice() as mode:
+            train(
+                tmp_path,
+                tmp_path / "out",
+                settings,
+                teacher=PatchModel(),
+                simulated=simulated(bank) if on_device else None,
+            )
+        assert mode.operations > 100
