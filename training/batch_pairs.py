@@ -39,6 +39,8 @@ ROOM = 0.7
 """Share of a device's free memory that the pictures may take; photos need the rest."""
 EXACT = "donot_use_mm_for_euclid_dist"
 """Distances by a matrix product would be wrong by a fifth of a pixel."""
+ATTEMPTS = 8
+"""Batches without a pair, one after the other, before a training gives up."""
 LUMINANCE = (0.299, 0.587, 0.114)
 """ITU-R BT.601, as OpenCV's grey."""
 
@@ -131,6 +133,7 @@ class SimulatedPairs:
     otherwise each batch's go there."""
 
     def __init__(self, bank: Bank, *, runs: int, run_length: int, seed: int, device: torch.device) -> None:
+        self._original = bank.original.numpy()
         if device.type == "cuda":
             free = torch.cuda.mem_get_info(device)[0]
             if bank.pictures.nbytes + bank.patches.nbytes < ROOM * free:
@@ -139,11 +142,17 @@ class SimulatedPairs:
 
     def __call__(self, step: int, progress: float) -> tuple[Tensor, Tensor]:
         """(M, 32, 32) uint8 patches of pictures and of photos, row by row of the same points. progress: share of the
-        training that is done; photos get harder with it. Raises ValueError where there is no pair."""
+        training that is done; photos get harder with it. Raises ValueError where no photo shows a keypoint again."""
         rng = np.random.default_rng([self._seed, step])
-        strength = min(1.0, GENTLE + (1 - GENTLE) * progress / RAMP)
-        bank = self._take(self._chosen(rng))
-        others = [self._take(rng.integers(0, len(self._bank), self._runs)).canvases for _ in range(rng.integers(1, 4))]
+        for _ in range(ATTEMPTS):
+            pairs = self._drawn(rng, min(1.0, GENTLE + (1 - GENTLE) * progress / RAMP))
+            if len(pairs[0]):
+                return pairs
+        raise ValueError(f"{ATTEMPTS} batches of photos without a single pair: what is in the pictures?")
+
+    def _drawn(self, rng: np.random.Generator, strength: float) -> tuple[Tensor, Tensor]:
+        bank = self._bank.take(self._rows(self._chosen(rng))).to(self._device)
+        others = [self._others(rng) for _ in range(rng.integers(1, 4))]
         size = draw_size(rng, strength)
         recipes, finishes = [], []
         for width, height in bank.sizes.tolist():
@@ -151,28 +160,29 @@ class SimulatedPairs:
             picture_size = (int(width), int(height))
             recipes.append(draw_recipe(rng, picture_size=picture_size, size=size, others=len(others), strength=each))
             finishes.append(draw_finish(rng, each))
-        noise = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
-        photos = photograph(bank.canvases, others, recipes, finishes, noise)
-        gray = to_gray(photos, PHOTO_DETECTOR.long_side)
+        generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
+        gray = to_gray(photograph(bank.canvases, others, recipes, finishes, generator), PHOTO_DETECTOR.long_side)
         seen = detect_batch(gray, PHOTO_DETECTOR)
         warps = Warps.of([recipe.warp for recipe in recipes], self._device)
-        image, ours, theirs = self._matched(bank, seen, warps, gray.shape[2] / size[0], noise)
-        if not len(image):
-            raise ValueError("a batch of photos without a single pair: are the pictures blank?")
-        picked = (seen.xy[image, theirs], seen.scale[image, theirs], seen.angle[image, theirs])
-        return bank.patches[image, ours], cut_patches(gray, image, *picked)
+        image, ours, theirs = self._matched(bank, seen, warps, gray.shape[2] / size[0], generator)
+        found = (seen.xy[image, theirs], seen.scale[image, theirs], seen.angle[image, theirs])
+        return bank.patches[image, ours], cut_patches(gray, image, *found)
 
     def _chosen(self, rng: np.random.Generator) -> Array:
         """Rows of a batch; behind a look-alike its original, so that they are negatives of each other."""
         rows = rng.integers(0, len(self._bank), self._runs)
         for place in range(self._runs - 1):
-            original = int(self._bank.original[rows[place]])
+            original = self._original[rows[place]]
             if original != rows[place]:
                 rows[place + 1] = original
         return rows
 
-    def _take(self, rows: Array) -> Bank:
-        return self._bank.take(torch.from_numpy(rows).to(self._bank.pictures.device)).to(self._device)
+    def _rows(self, rows: Array) -> Tensor:
+        return torch.from_numpy(rows).to(self._bank.pictures.device)
+
+    def _others(self, rng: np.random.Generator) -> Canvases:
+        rows = self._rows(rng.integers(0, len(self._bank), self._runs))
+        return Canvases(self._bank.pictures[rows].to(self._device), self._bank.sizes[rows].to(self._device))
 
     def _matched(
         self, bank: Bank, seen: BatchKeypoints, warps: Warps, grown: float, generator: torch.Generator

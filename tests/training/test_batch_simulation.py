@@ -271,10 +271,11 @@ class TestPairs:
         assert len(alike) > 3
         assert (rows[alike + 1] == original[alike]).all()
 
-    def test_no_pair(self, bank: Bank) -> None:
-        """Pictures of which no photo shows a keypoint are told, not waited for."""
+    def test_no_pair(self, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Pictures of which no photo shows a keypoint are told, after a few attempts."""
+        monkeypatch.setattr("training.batch_pairs.ATTEMPTS", 2)
         nowhere = replace(bank, xy=torch.full_like(bank.xy, torch.nan))
-        with pytest.raises(ValueError, match="without a single pair"):
+        with pytest.raises(ValueError, match="2 batches of photos without a single pair"):
             simulated(nowhere, runs=1)(0, 0.0)
 
     @pytest.mark.parametrize("seed", range(3))
