@@ -30,7 +30,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra; CI installs 
 
 from one_device import OneDevice  # noqa: E402
 
-from training.batch_keypoints import cut_patches, detect_batch, shrink  # noqa: E402
+from training.batch_keypoints import cut_patches, detect_batch, equalise, shrink  # noqa: E402
 from training.batch_pairs import Bank, SimulatedPairs, corresponding_batch, make_bank, to_gray  # noqa: E402
 from training.batch_simulate import Canvases, Warps, photograph  # noqa: E402
 from training.train import TrainingSettings, train  # noqa: E402
@@ -160,6 +160,17 @@ class TestKeypoints:
             ours, theirs = np.array(common).T
             turn = found.angle[k].numpy()[ours] - expected.angle[theirs]
             assert np.quantile(np.abs((turn + np.pi) % (2 * np.pi) - np.pi), 0.9) < 0.1
+
+    @pytest.mark.parametrize("size", [(480, 640), (427, 640), (640, 401), (203, 200)])
+    def test_contrast(self, size: tuple[int, int]) -> None:
+        """Images are equalised as OpenCV does it, whether tiles fit or not; a pixel in a thousand rounds otherwise."""
+        rough = np.random.default_rng(0).normal(100, 60, size)
+        image = np.clip(cv2.GaussianBlur(rough, (0, 0), 2) * 3 - 150, 0, 255).astype(np.uint8)
+        for limit in (1.0, 2.5):
+            expected = cv2.createCLAHE(limit, (8, 8)).apply(image)
+            difference = np.abs(equalise(torch.from_numpy(image)[None].float(), limit)[0].numpy() - expected)
+            assert difference.max() <= 1
+            assert difference.mean() < 0.002
 
     def test_nothing_to_find(self) -> None:
         """A plain image has no keypoints; beside it others keep theirs."""
