@@ -75,39 +75,50 @@ class Bank:
 
 def make_bank(paths: list[Path], *, seed: int, invented: float, processes: int) -> Bank:
     """The pictures that can be read and have keypoints, and beside the share `invented` of them a new picture or a
-    look-alike (`training.new_pictures`). Raises ValueError where there are none."""
-    rows: list[dict[str, Array]] = []
+    look-alike (`training.new_pictures`). Raises ValueError where there are none, or more than the memory holds."""
+    companions = np.random.default_rng(seed).random(len(paths)) < invented
+    room = len(paths) + int(companions.sum())
+    tables: dict[str, Array] = {}
     originals: list[int] = []
     # Spawned, not forked: a fork of a process with OpenCV's or ONNX Runtime's threads may hang.
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        made = partial(_rows_of, paths, seed=seed, invented=invented)
-        for found, alike in pool.imap(made, range(len(paths)), chunksize=8):
-            first = len(rows)
-            rows += found
-            originals += [first if alike else first + k for k in range(len(found))]
-    if not rows:
+        work = pool.imap(partial(_rows_of, paths, seed), enumerate(companions.tolist()), chunksize=8)
+        for rows, alike in work:
+            first = len(originals)
+            for row in rows:
+                tables = tables or _empty(row, room)
+                for name, value in row.items():
+                    tables[name][len(originals)] = value
+                originals.append(first if alike else len(originals))
+    if not originals:
         raise ValueError("none of the pictures can be read and has keypoints")
-    # Table by table, so that not all of them are in memory twice.
-    tables = {name: torch.from_numpy(np.stack([row.pop(name) for row in rows])) for name in list(rows[0])}
-    return Bank(**tables, original=torch.tensor(originals))
+    filled = {name: torch.from_numpy(table[: len(originals)]) for name, table in tables.items()}
+    return Bank(**filled, original=torch.tensor(originals))
 
 
-def _rows_of(paths: list[Path], number: int, *, seed: int, invented: float) -> tuple[list[dict[str, Array]], bool]:
-    """Tables of the picture and of the one invented beside it, if any, and whether that is its look-alike."""
+def _empty(row: dict[str, Array], room: int) -> dict[str, Array]:
+    try:
+        return {name: np.empty((room, *value.shape), value.dtype) for name, value in row.items()}
+    except MemoryError as error:
+        raise ValueError(f"too many pictures to keep {room} in memory, give fewer: {error}") from error
+
+
+def _rows_of(paths: list[Path], seed: int, item: tuple[int, bool]) -> tuple[list[dict[str, Array]], bool]:
+    """Tables of a picture and of a companion, if it is to have one, and whether that is its look-alike."""
+    number, companion = item
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, number])
     picture = read_rgb(paths[number])
     if picture is None:
         return [], False
     shown, alike = [picture], False
-    if rng.random() < invented:
+    if companion:
         alike = bool(rng.random() >= NEW_SHARE)
         chosen = rng.integers(0, len(paths), int(rng.integers(1, 4)))
         others = [other for other in (read_rgb(paths[k], 320) for k in chosen) if other is not None]
         shown.append(look_alike(picture, rng) if alike else new_picture(picture, others, rng))
-    rows = [_row_of(each) for each in shown]
-    found = [row for row in rows if np.isfinite(row["scale"]).any()]
-    return found, alike and len(found) == len(shown)
+    rows = [row for row in map(_row_of, shown) if np.isfinite(row["scale"]).any()]
+    return rows, alike and len(rows) == len(shown)
 
 
 def _row_of(picture: ColorImage) -> dict[str, Array]:

@@ -23,7 +23,7 @@ from training.recipe import Background, Cover, Finish, Lens, Light, Recipe, moti
 from training.warp import Warp
 
 COARSEST = 4
-"""Halvings of a picture: 640 pixels become 40, below which no photo shows it."""
+"""Halvings of a picture: 512 pixels become 32, below which no photo shows it."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def photograph(
     _occlude([recipe.cover for recipe in recipes], image, others, grid)
     image = _lit([recipe.light for recipe in recipes], image, others, grid)
     lenses = [recipe.lens for recipe in recipes]
-    _take(lenses, image, grid)
+    _through_lens(lenses, image, grid)
     noise = torch.randn(image.shape, generator=generator, device=device)
     noise *= _column([lens.noise for lens in lenses], device)
     return _finished(finishes, image, noise)
@@ -241,12 +241,12 @@ def _lit(lights: Sequence[Light], image: Tensor, others: Sequence[Canvases], gri
     return ((image - 128) * contrast + 128 + level).clamp(0, 255)
 
 
-def _take(lenses: Sequence[Lens], image: Tensor, grid: Tensor) -> None:
-    for row in _rows([lens.moire is not None for lens in lenses]):
-        angle, number, phase = torch.tensor(lenses[row].moire, dtype=torch.float32, device=grid.device).T[
-            ..., None, None
-        ]
-        image[row] += 18 * torch.cos(number * (angle.cos() * grid[..., 0] + angle.sin() * grid[..., 1]) + phase)
+def _through_lens(lenses: Sequence[Lens], image: Tensor, grid: Tensor) -> None:
+    for row, lens in enumerate(lenses):
+        if lens.moire is not None:
+            waves = torch.tensor(lens.moire, dtype=torch.float32, device=grid.device)[..., None, None]
+            angle, number, phase = waves.unbind(1)
+            image[row] += 18 * torch.cos(number * (angle.cos() * grid[..., 0] + angle.sin() * grid[..., 1]) + phase)
     if rows := _rows([lens.blur for lens in lenses]):
         image[rows] = _blurred(image[rows], [lenses[row].blur for row in rows])
     for row, lens in enumerate(lenses):

@@ -31,7 +31,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra; CI installs 
 from one_device import OneDevice  # noqa: E402
 
 from training.batch_keypoints import cut_patches, detect_batch, equalise, shrink  # noqa: E402
-from training.batch_pairs import Bank, SimulatedPairs, corresponding_batch, make_bank, to_gray  # noqa: E402
+from training.batch_pairs import Bank, SimulatedPairs, _empty, corresponding_batch, make_bank, to_gray  # noqa: E402
 from training.batch_simulate import Canvases, Warps, photograph  # noqa: E402
 from training.train import TrainingSettings, train  # noqa: E402
 
@@ -235,6 +235,11 @@ class TestBank:
             make_bank(list_pictures(tmp_path), seed=0, invented=0.0, processes=1)
         (tmp_path / "c.jpg").write_bytes(encode_jpeg(drawn(1), quality=90))
         assert len(make_bank(list_pictures(tmp_path), seed=0, invented=0.0, processes=1)) == 1
+
+    def test_too_many(self) -> None:
+        """More pictures than there is memory for are refused with a number, not by the system."""
+        with pytest.raises(ValueError, match="too many pictures to keep 1000000000 in memory"):
+            _empty({"pictures": np.zeros((3, 512, 512), np.uint8)}, 10**9)
 
 
 def simulated(bank: Bank, *, seed: int = 0, runs: int = 4) -> SimulatedPairs:
