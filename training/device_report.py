@@ -1,0 +1,149 @@
+"""Pairs made on this machine's device beside those of its processors: are they the same, and which come faster?
+
+    python -m training.device_report DIR [--pictures N] [--batches N] [--seed N]
+
+N pictures of DIR, drawn at random. Printed as JSON: how far photos by the same recipes differ between the two painters
+(mean grey levels of each photo, without noise; median, nine in ten, worst); the share of the engine's keypoints that
+the batch detector finds in them (within a pixel, on the same level; median, one in ten, worst); pairs a second of one
+process and of the device; batches a second that the device makes, and that the default network learns from: the
+smaller number is what a training waits for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+
+from engine.keypoints import PHOTO_DETECTOR, detect
+from training.batch_keypoints import detect_batch
+from training.batch_pairs import Bank, SimulatedPairs, make_bank, to_gray
+from training.batch_simulate import photograph
+from training.network import PatchNetwork
+from training.pairs import generate, list_pictures
+from training.pipeline import INVENTED, has_gpu
+from training.recipe import draw_finish, draw_recipe, draw_size
+from training.simulate import develop, paint
+from training.train import TrainingSettings, descriptor_loss
+
+SAME_PLACE = 1.0
+"""Pixels."""
+BATCH = 8
+"""Photos that are compared at a time: a processor's memory holds the steps of so many."""
+
+
+def report(folder: Path, *, pictures: int, batches: int, seed: int) -> dict[str, Any]:
+    """See the module. Raises ValueError where no picture can be used."""
+    rng = np.random.default_rng(seed)
+    found = list_pictures(folder)
+    paths = [found[k] for k in rng.permutation(len(found))[:pictures]]
+    bank = make_bank(paths, seed=seed, invented=INVENTED, processes=1)
+    device = torch.device("cuda" if has_gpu() else "cpu")
+    settings = TrainingSettings(seed=seed)
+    compared = [_compared(bank, rng, device) for _ in range(batches)]
+    differences, shares = (np.concatenate(part) for part in zip(*compared, strict=True))
+
+    ours = generate(paths, seed=seed, invented=INVENTED)
+    pairs = SimulatedPairs(bank, runs=settings.runs, run_length=settings.run_length, seed=seed, device=device)
+    batch = pairs(0, 1.0)
+    network = PatchNetwork().to(device)
+    made, seconds = _timed(lambda step: len(pairs(step + 1, 1.0)[0]), batches)
+    by_process, process_seconds = _timed(lambda _: len(next(ours).source), batches * settings.runs)
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads",
+        "pictures": len(bank),
+        "photos": len(differences),
+        "difference": _quantiles(differences, (0.5, 0.9, 1.0)),
+        "same_keypoints": _quantiles(shares, (0.5, 0.1, 0.0)),
+        "pairs_per_second": {"process": by_process / process_seconds, "device": made / seconds},
+        "batches_per_second": {
+            "made": batches / seconds,
+            "learnt": 4 * batches / _timed(lambda _: _step(network, batch, settings), 4 * batches)[1],
+        },
+    }
+
+
+def _compared(bank: Bank, rng: np.random.Generator, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+    """Of a batch of photos the mean difference of each, and the share of its keypoints."""
+    some, around = (bank.take(torch.from_numpy(rng.integers(0, len(bank), BATCH))) for _ in range(2))
+    size = draw_size(rng, 1.0)
+    recipes, finishes = [], []
+    for width, height in some.sizes.long().tolist():
+        drawn = draw_recipe(rng, picture_size=(width, height), size=size, others=1, strength=1.0)
+        recipes.append(replace(drawn, lens=replace(drawn.lens, noise=0.0)))
+        finishes.append(draw_finish(rng, 1.0))
+    here, there = some.to(device).canvases, [around.to(device).canvases]
+    photos = photograph(here, there, recipes, finishes, torch.Generator(device))
+    gray = to_gray(photos, PHOTO_DETECTOR.long_side)
+    seen = detect_batch(gray, PHOTO_DETECTOR)
+    differences, shares = [], []
+    for k, (recipe, finish) in enumerate(zip(recipes, finishes, strict=True)):
+        painted = paint(recipe, _picture(some, k), [_picture(around, k)])
+        expected = develop(finish, painted, np.zeros_like(painted))
+        differences.append(np.abs(photos[k].permute(1, 2, 0).cpu().numpy() - expected).mean())
+        points = detect(gray[k].byte().cpu().numpy(), PHOTO_DETECTOR)
+        valid = seen.valid[k]
+        # A level is further from the next than any two pixels.
+        table = torch.cat([seen.xy[k][valid], 1e4 * seen.scale[k][valid][:, None]], 1).cpu().numpy()
+        if len(points):
+            places = np.c_[points.xy, 1e4 * points.scale]
+            near = cKDTree(table).query(places)[0] < SAME_PLACE if len(table) else np.zeros(len(points))
+            shares.append(near.mean())
+    return np.array(differences), np.array(shares)
+
+
+def _picture(bank: Bank, row: int) -> np.ndarray:
+    width, height = (int(side) for side in bank.sizes[row])
+    return np.ascontiguousarray(bank.pictures[row, :, :height, :width].permute(1, 2, 0).numpy())
+
+
+def _step(network: PatchNetwork, batch: tuple[torch.Tensor, torch.Tensor], settings: TrainingSettings) -> int:
+    network.zero_grad()
+    with torch.autocast(batch[0].device.type, torch.bfloat16, enabled=settings.bfloat16):
+        described = network(torch.cat(batch))
+    a, b = described.float().chunk(2)
+    descriptor_loss(a, b, settings).backward()  # type: ignore[no-untyped-call]
+    return len(a)
+
+
+def _timed(work: Callable[[int], int], times: int) -> tuple[int, float]:
+    """The sum of what `work` gives, and its seconds; a first call is neither counted nor timed."""
+    work(0)
+    _finish()
+    started = time.perf_counter()
+    done = sum(work(number) for number in range(1, times + 1))
+    _finish()
+    return done, time.perf_counter() - started
+
+
+def _finish() -> None:
+    """Waits for what a GPU has still to do."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _quantiles(values: np.ndarray, at: tuple[float, ...]) -> list[float]:
+    return [round(float(value), 3) for value in np.quantile(values, at)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--batches", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    found = report(chosen.folder, pictures=chosen.pictures, batches=chosen.batches, seed=chosen.seed)
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
