@@ -187,13 +187,16 @@ def _backgrounds(drawn: Sequence[Background], others: Sequence[Canvases], grid: 
 
 def _render(pictures: Canvases, source: Tensor, background: Tensor) -> Tensor:
     steps = (source[:, ::8, 1:] - source[:, ::8, :-1])[:, :, ::8].abs().amax(-1)
+    # What is seen smaller than a few pixels is not shrunk further.
     shrunk = steps.flatten(1).nanmedian(1).values.nan_to_num(1)
-    source = source.nan_to_num(-1e4)
+    shrunk = torch.minimum(shrunk.clamp_min(1), pictures.sizes.amin(1) / 8)
+    visible = source.isfinite().all(-1)
+    source = source.nan_to_num(0)
     seen = _sample(pictures, source, shrunk)
     # The border is as soft as one pixel of the picture that has been shrunk.
-    soft = shrunk.clamp_min(1)[:, None, None, None]
     far = pictures.sizes[:, None, None] - 1 - source
-    inside = (torch.minimum(source, far) / soft + 1).clamp(0, 1).prod(-1)[:, None]
+    inside = (torch.minimum(source, far) / shrunk[:, None, None, None] + 1).clamp(0, 1).prod(-1) * visible
+    inside = inside[:, None]
     return (seen * inside + background * (1 - inside)).floor()
 
 

@@ -80,6 +80,8 @@ def random_warp(
     plane = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
     bend = float(rng.uniform(0.3, 1.2)) if rng.random() < 0.15 * strength else 0.0
     H = np.asarray(cv2.getPerspectiveTransform(seen.astype(np.float32), plane), np.float64)
+    if np.linalg.inv(H)[2, 2] < 0:  # the photo's first pixel lies beyond the horizon, the picture in front of it
+        H = -H
     waves, folds = np.zeros((0, 4)), np.zeros((0, 3))
     if uneven and rng.random() < 0.25 * strength:
         count = int(rng.integers(1, 4))

@@ -70,6 +70,20 @@ class TestSimulate:
                 crossing = Warp(np.eye(3), 0.0, (200, 200), made.waves, made.folds).photo_to_picture(line)
                 assert (np.diff(crossing[:, 0]) > 0).all()
 
+    def test_the_picture_is_in_front(self) -> None:
+        """The middle of a tilted picture is seen, also where the photo's corner lies beyond its horizon."""
+        beyond = 0
+        for seed in range(400):
+            made = random_warp(
+                np.random.default_rng(seed), picture_size=(240, 320), photo_size=(640, 480), strength=1.0
+            )
+            flat = Warp(made.H_photo_to_plane, 0.0, made.size)
+            x, y, w = np.linalg.inv(flat.H_photo_to_plane)[:, 2]
+            middle = flat.photo_to_picture(np.array([[x / w, y / w]], np.float32))
+            assert middle[0] == pytest.approx([119.5, 159.5], abs=1)
+            beyond += bool(np.isnan(flat.photo_to_picture(np.zeros((1, 2), np.float32))).any())
+        assert beyond > 3
+
     def test_nothing_in_sight(self) -> None:
         """A picture that lies outside the frame leaves the background as it is."""
         away = Warp(np.array([[1.0, 0, 5], [0, 1, 5], [0, 0, 1]]), 1.2, (240, 320))
