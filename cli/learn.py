@@ -47,9 +47,9 @@ def train(
 
     try:
         settings = read_settings(config, minutes=minutes)
+        on_device = has_gpu() if on_device is None else on_device
     except ModuleNotFoundError as error:
-        typer.echo(f"obverse: {error.name} is missing: pip install 'obverse[train]'", err=True)
-        raise typer.Exit(1) from error
+        raise _missing(error) from error
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--config") from error
     workers = processes or len(os.sched_getaffinity(0))
@@ -61,12 +61,19 @@ def train(
         resume=resume,
         start=start,
         teacher=teacher,
-        on_device=has_gpu() if on_device is None else on_device,
+        on_device=on_device,
     )
     try:
         with share_bar("training") as watch:
             card = run(plan, settings, tell=notices.print, watch=watch)
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
     except ValueError as error:
         typer.echo(f"obverse: {error}", err=True)
         raise typer.Exit(1) from error
     typer.echo(f"{out / 'model'}: {card['name']}, {card['parameters']} parameters; use it with the `model` setting")
+
+
+def _missing(error: ModuleNotFoundError) -> typer.Exit:
+    typer.echo(f"obverse: {error.name} is missing: pip install 'obverse[train]'", err=True)
+    return typer.Exit(1)

@@ -28,12 +28,11 @@ _CENTROID_RADIUS = 15
 @dataclass(frozen=True)
 class BatchKeypoints:
     """K keypoints of each of B images, as `engine.keypoints.Keypoints`; those that an image has fewer are not
-    `valid`. xy: (B, K, 2); scale, angle, response: (B, K) float32; valid: (B, K) bool."""
+    `valid`. xy: (B, K, 2); scale, angle: (B, K) float32; valid: (B, K) bool."""
 
     xy: Tensor
     scale: Tensor
     angle: Tensor
-    response: Tensor
     valid: Tensor
 
 
@@ -61,8 +60,8 @@ def detect_batch(gray: Tensor, settings: DetectorSettings) -> BatchKeypoints:
     xy, octave, angle, response, valid = (torch.cat(part, 1) for part in zip(*found, strict=True))
     chosen = _spread(xy, octave, response, valid, (height, width), settings)
     scale = LEVEL_FACTOR ** octave.float()
-    scale, angle, response, valid = (value.gather(1, chosen) for value in (scale, angle, response, valid))
-    return BatchKeypoints(xy.gather(1, chosen[..., None].expand(-1, -1, 2)), scale, angle, response, valid)
+    scale, angle, valid = (value.gather(1, chosen) for value in (scale, angle, valid))
+    return BatchKeypoints(xy.gather(1, chosen[..., None].expand(-1, -1, 2)), scale, angle, valid)
 
 
 def equalise(gray: Tensor, limit: float) -> Tensor:

@@ -7,8 +7,8 @@ device's memory, and `SimulatedPairs` takes their photos, finds keypoints and cu
 from __future__ import annotations
 
 import multiprocessing
+import os
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -29,14 +29,15 @@ from training.batch_keypoints import BatchKeypoints, cut_patches, detect_batch, 
 from training.batch_simulate import Canvases, Warps, photograph
 from training.new_pictures import look_alike, new_picture
 from training.pairs import ANGLE, CELL, NEW_SHARE, OFFSET, SCALE, read_rgb
-from training.recipe import draw_finish, draw_recipe, draw_size
+from training.recipe import draw_batch, draw_size
 
 CANVAS = 512
-"""Pixels on a side of a stored picture: photos, 320 to 720 pixels long, seldom show it larger."""
+"""Pixels on a side of a stored picture. One photo in seven to sixteen shows it larger, and so a little softer than
+those of processes, which read 640 pixels; those would take half as much memory again."""
 GENTLE, RAMP = 0.4, 0.3
 """Photos begin with this strength, and reach all of it after this share of the training."""
-ROOM = 0.7
-"""Share of a device's free memory that the pictures may take; photos need the rest."""
+PHOTO_BYTES = 128 * 2**20
+"""Of a device's memory that a photo of the largest size takes on its way (measured on a processor: 97 MiB)."""
 EXACT = "donot_use_mm_for_euclid_dist"
 """Distances by a matrix product would be wrong by a fifth of a pixel."""
 ATTEMPTS = 8
@@ -63,8 +64,16 @@ class Bank:
         return len(self.pictures)
 
     @property
+    def nbytes(self) -> int:
+        return sum(getattr(self, field.name).nbytes for field in fields(self))
+
+    @property
     def canvases(self) -> Canvases:
         return Canvases(self.pictures, self.sizes)
+
+    @property
+    def sizes_in_pixels(self) -> list[tuple[int, int]]:
+        return [(int(width), int(height)) for width, height in self.sizes.tolist()]
 
     def take(self, rows: Tensor) -> Bank:
         return Bank(*(getattr(self, field.name)[rows] for field in fields(self)))
@@ -76,14 +85,16 @@ class Bank:
 def make_bank(paths: list[Path], *, seed: int, invented: float, processes: int) -> Bank:
     """The pictures that can be read and have keypoints, and beside the share `invented` of them a new picture or a
     look-alike (`training.new_pictures`). Raises ValueError where there are none, or more than the memory holds."""
-    companions = np.random.default_rng(seed).random(len(paths)) < invented
+    rng = np.random.default_rng(seed)
+    companions = rng.random(len(paths)) < invented
     room = len(paths) + int(companions.sum())
+    others = [[paths[k] for k in rng.integers(0, len(paths), 3)] if has else [] for has in companions]
     tables: dict[str, Array] = {}
     originals: list[int] = []
     # Spawned, not forked: a fork of a process with OpenCV's or ONNX Runtime's threads may hang.
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        work = pool.imap(partial(_rows_of, paths, seed), enumerate(companions.tolist()), chunksize=8)
-        for rows, alike in work:
+        work = zip(paths, others, rng.integers(0, 2**62, len(paths)).tolist(), strict=True)
+        for rows, alike in pool.imap(_rows_of, work, chunksize=8):
             first = len(originals)
             for row in rows:
                 tables = tables or _empty(row, room)
@@ -97,26 +108,32 @@ def make_bank(paths: list[Path], *, seed: int, invented: float, processes: int) 
 
 
 def _empty(row: dict[str, Array], room: int) -> dict[str, Array]:
-    try:
-        return {name: np.empty((room, *value.shape), value.dtype) for name, value in row.items()}
-    except MemoryError as error:
-        raise ValueError(f"too many pictures to keep {room} in memory, give fewer: {error}") from error
+    """Tables for so many rows. The system would grant more memory than there is, and stop the training in the midst."""
+    needed = room * sum(value.nbytes for value in row.values())
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise ValueError(
+            f"{room} pictures need {needed / 1e9:.1f} GB of memory, there are {there / 1e9:.1f}; give fewer"
+        )
+    return {name: np.empty((room, *value.shape), value.dtype) for name, value in row.items()}
 
 
-def _rows_of(paths: list[Path], seed: int, item: tuple[int, bool]) -> tuple[list[dict[str, Array]], bool]:
-    """Tables of a picture and of a companion, if it is to have one, and whether that is its look-alike."""
-    number, companion = item
+def _rows_of(item: tuple[Path, list[Path], int]) -> tuple[list[dict[str, Array]], bool]:
+    """Tables of a picture and of a companion, if there are others to make one, and whether that is its look-alike."""
+    path, around, seed = item
     cv2.setNumThreads(1)
-    rng = np.random.default_rng([seed, number])
-    picture = read_rgb(paths[number])
+    rng = np.random.default_rng(seed)
+    picture = read_rgb(path)
     if picture is None:
         return [], False
     shown, alike = [picture], False
-    if companion:
+    if around:
         alike = bool(rng.random() >= NEW_SHARE)
-        chosen = rng.integers(0, len(paths), int(rng.integers(1, 4)))
-        others = [other for other in (read_rgb(paths[k], 320) for k in chosen) if other is not None]
-        shown.append(look_alike(picture, rng) if alike else new_picture(picture, others, rng))
+        if alike:
+            shown.append(look_alike(picture, rng))
+        else:
+            read = (read_rgb(other, 320) for other in around[: rng.integers(1, 4)])
+            shown.append(new_picture(picture, [other for other in read if other is not None], rng))
     rows = [row for row in map(_row_of, shown) if np.isfinite(row["scale"]).any()]
     return rows, alike and len(rows) == len(shown)
 
@@ -145,10 +162,8 @@ class SimulatedPairs:
 
     def __init__(self, bank: Bank, *, runs: int, run_length: int, seed: int, device: torch.device) -> None:
         self._original = bank.original.numpy()
-        if device.type == "cuda":
-            free = torch.cuda.mem_get_info(device)[0]
-            if bank.pictures.nbytes + bank.patches.nbytes < ROOM * free:
-                bank = bank.to(device)
+        if device.type == "cuda" and bank.nbytes + runs * PHOTO_BYTES < torch.cuda.mem_get_info(device)[0]:
+            bank = bank.to(device)
         self._bank, self._runs, self._run_length, self._seed, self._device = bank, runs, run_length, seed, device
 
     def __call__(self, step: int, progress: float) -> tuple[Tensor, Tensor]:
@@ -162,15 +177,11 @@ class SimulatedPairs:
         raise ValueError(f"{ATTEMPTS} batches of photos without a single pair: what is in the pictures?")
 
     def _drawn(self, rng: np.random.Generator, strength: float) -> tuple[Tensor, Tensor]:
-        bank = self._bank.take(self._rows(self._chosen(rng))).to(self._device)
+        bank = self._bank.take(torch.from_numpy(self._chosen(rng))).to(self._device)
         others = [self._others(rng) for _ in range(rng.integers(1, 4))]
         size = draw_size(rng, strength)
-        recipes, finishes = [], []
-        for width, height in bank.sizes.tolist():
-            each = strength * float(rng.uniform(0.3, 1))
-            picture_size = (int(width), int(height))
-            recipes.append(draw_recipe(rng, picture_size=picture_size, size=size, others=len(others), strength=each))
-            finishes.append(draw_finish(rng, each))
+        strengths = (strength * rng.uniform(0.3, 1, self._runs)).tolist()
+        recipes, finishes = draw_batch(rng, bank.sizes_in_pixels, strengths, size=size, others=len(others))
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
         gray = to_gray(photograph(bank.canvases, others, recipes, finishes, generator), PHOTO_DETECTOR.long_side)
         seen = detect_batch(gray, PHOTO_DETECTOR)
@@ -188,11 +199,8 @@ class SimulatedPairs:
                 rows[place + 1] = original
         return rows
 
-    def _rows(self, rows: Array) -> Tensor:
-        return torch.from_numpy(rows).to(self._bank.pictures.device)
-
     def _others(self, rng: np.random.Generator) -> Canvases:
-        rows = self._rows(rng.integers(0, len(self._bank), self._runs))
+        rows = torch.from_numpy(rng.integers(0, len(self._bank), self._runs))
         return Canvases(self._bank.pictures[rows].to(self._device), self._bank.sizes[rows].to(self._device))
 
     def _matched(

@@ -2,8 +2,8 @@
 `training.recipe`, painted for a GPU that would otherwise wait for OpenCV.
 
 Images are (B, 3, H, W) float32 of 0 to 255; coordinates as in `engine.keypoints`. Effects that a photo does not have
-are not computed for it. Where OpenCV's photos differ: a picture seen small comes from a pyramid of halvings here, there
-it is shrunk by the exact factor.
+are not computed for it. OpenCV's photos differ where a picture is seen small, here from a pyramid of halvings, there
+shrunk by the exact factor, and in JPEG's rounding.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from kornia.filters import bilateral_blur, filter2d, gaussian_blur2d, median_blu
 from torch import Tensor
 from torch.nn import functional
 
+from training.batch_keypoints import shrink
 from training.recipe import Background, Cover, Finish, Lens, Light, Recipe, motion_kernel
 from training.warp import Warp
 
@@ -140,11 +141,12 @@ def _sample(pictures: Canvases, xy: Tensor, shrunk: Tensor) -> Tensor:
     level = pictures.pictures.float()
     seen = torch.zeros((*xy.shape[:1], 3, *xy.shape[1:3]), device=xy.device)
     for number in range(COARSEST + 1):
+        if number:
+            level = functional.avg_pool2d(level, 2)
         weight = (1 - (depth - number).abs()).clamp_min(0)
         rows = weight.nonzero()[:, 0]
         part = functional.grid_sample(level[rows], grid[rows], padding_mode="border", align_corners=False)
         seen[rows] += weight[rows, None, None, None] * part
-        level = functional.avg_pool2d(level, 2)
     return seen
 
 
@@ -259,9 +261,9 @@ def _through_lens(lenses: Sequence[Lens], image: Tensor, grid: Tensor) -> None:
                 kernel = functional.pad(kernel, (0, 1, 0, 1))
             image[row] = filter2d(image[row : row + 1], kernel[None])[0]
         if lens.enlarged is not None:
-            size = (max(1, round(side * lens.enlarged)) for side in grid.shape[:2])
-            fewer = functional.interpolate(image[row : row + 1], tuple(size), mode="bilinear", antialias=True)
-            image[row] = functional.interpolate(fewer, grid.shape[:2], mode="bicubic")[0]
+            height, width = (max(1, round(side * lens.enlarged)) for side in grid.shape[:2])
+            fewer = shrink(image[row], (height, width))
+            image[row] = functional.interpolate(fewer[None], grid.shape[:2], mode="bicubic")[0]
 
 
 def _finished(finishes: Sequence[Finish], image: Tensor, noise: Tensor) -> Tensor:

@@ -5,8 +5,8 @@
 N pictures of DIR, drawn at random. Printed as JSON: how far photos by the same recipes differ between the two painters
 (mean grey levels of each photo, without noise; median, nine in ten, worst); the share of the engine's keypoints that
 the batch detector finds in them (within a pixel, on the same level; median, one in ten, worst); pairs a second of one
-process and of the device; batches a second that the device makes, and that the default network learns from: the
-smaller number is what a training waits for.
+process and of the device, as many of a photo; batches a second that the device makes, and that the default network
+learns from, without a teacher: the smaller number is what a training waits for.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from training.batch_simulate import photograph
 from training.network import PatchNetwork
 from training.pairs import generate, list_pictures
 from training.pipeline import INVENTED, has_gpu
-from training.recipe import draw_finish, draw_recipe, draw_size
+from training.recipe import draw_batch, draw_size
 from training.simulate import develop, paint
-from training.train import TrainingSettings, descriptor_loss
+from training.train import TrainingSettings, batch_loss
 
 SAME_PLACE = 1.0
 """Pixels."""
@@ -51,10 +51,11 @@ def report(folder: Path, *, pictures: int, batches: int, seed: int) -> dict[str,
     compared = [_compared(bank, rng, device) for _ in range(batches)]
     differences, shares = (np.concatenate(part) for part in zip(*compared, strict=True))
 
-    ours = generate(paths, seed=seed, invented=INVENTED)
+    ours = generate(paths, seed=seed, limit=settings.run_length, invented=INVENTED)
     pairs = SimulatedPairs(bank, runs=settings.runs, run_length=settings.run_length, seed=seed, device=device)
     batch = pairs(0, 1.0)
     network = PatchNetwork().to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate)
     made, seconds = _timed(lambda step: len(pairs(step + 1, 1.0)[0]), batches)
     by_process, process_seconds = _timed(lambda _: len(next(ours).source), batches * settings.runs)
     return {
@@ -66,7 +67,9 @@ def report(folder: Path, *, pictures: int, batches: int, seed: int) -> dict[str,
         "pairs_per_second": {"process": by_process / process_seconds, "device": made / seconds},
         "batches_per_second": {
             "made": batches / seconds,
-            "learnt": 4 * batches / _timed(lambda _: _step(network, batch, settings), 4 * batches)[1],
+            "learnt": 4
+            * batches
+            / _timed(lambda _: _step(network, optimizer, torch.cat(batch), settings), 4 * batches)[1],
         },
     }
 
@@ -75,11 +78,8 @@ def _compared(bank: Bank, rng: np.random.Generator, device: torch.device) -> tup
     """Of a batch of photos the mean difference of each, and the share of its keypoints."""
     some, around = (bank.take(torch.from_numpy(rng.integers(0, len(bank), BATCH))) for _ in range(2))
     size = draw_size(rng, 1.0)
-    recipes, finishes = [], []
-    for width, height in some.sizes.long().tolist():
-        drawn = draw_recipe(rng, picture_size=(width, height), size=size, others=1, strength=1.0)
-        recipes.append(replace(drawn, lens=replace(drawn.lens, noise=0.0)))
-        finishes.append(draw_finish(rng, 1.0))
+    drawn, finishes = draw_batch(rng, some.sizes_in_pixels, [1.0] * BATCH, size=size, others=1)
+    recipes = [replace(recipe, lens=replace(recipe.lens, noise=0.0)) for recipe in drawn]
     here, there = some.to(device).canvases, [around.to(device).canvases]
     photos = photograph(here, there, recipes, finishes, torch.Generator(device))
     gray = to_gray(photos, PHOTO_DETECTOR.long_side)
@@ -105,13 +105,13 @@ def _picture(bank: Bank, row: int) -> np.ndarray:
     return np.ascontiguousarray(bank.pictures[row, :, :height, :width].permute(1, 2, 0).numpy())
 
 
-def _step(network: PatchNetwork, batch: tuple[torch.Tensor, torch.Tensor], settings: TrainingSettings) -> int:
-    network.zero_grad()
-    with torch.autocast(batch[0].device.type, torch.bfloat16, enabled=settings.bfloat16):
-        described = network(torch.cat(batch))
-    a, b = described.float().chunk(2)
-    descriptor_loss(a, b, settings).backward()  # type: ignore[no-untyped-call]
-    return len(a)
+def _step(
+    network: PatchNetwork, optimizer: torch.optim.Optimizer, both: torch.Tensor, settings: TrainingSettings
+) -> int:
+    optimizer.zero_grad(set_to_none=True)
+    batch_loss(network, both, settings).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return len(both) // 2
 
 
 def _timed(work: Callable[[int], int], times: int) -> tuple[int, float]:

@@ -93,6 +93,9 @@ def run(
     from training.export import export
     from training.train import train
 
+    if plan.on_device:
+        import training.batch_pairs  # noqa: F401  # what it needs and lacks is told before anything is made
+
     teacher = _load_teacher(plan.teacher, settings.dimension, threads=plan.processes) if plan.teacher else None
     pictures = list_pictures(plan.data)
     held_out = is_validation(plan.data, pictures)

@@ -6,6 +6,7 @@ photos look like is said here, once. `strength` in [0, 1] scales everything, so 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,7 +81,7 @@ class Finish:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All but the noise itself and the finish, which is drawn after it. size: the photo's (width, height)."""
+    """All but the noise itself and the finish. size: the photo's (width, height)."""
 
     size: tuple[int, int]
     warp: Warp
@@ -113,6 +114,22 @@ def draw_recipe(
     cover = _draw_cover(rng, others, size) if rng.random() < 0.3 * strength else None
     light = _draw_light(rng, others, strength)
     return Recipe(size=size, warp=warp, background=background, cover=cover, light=light, lens=_draw_lens(rng, strength))
+
+
+def draw_batch(
+    rng: np.random.Generator,
+    picture_sizes: Sequence[tuple[int, int]],
+    strengths: Sequence[float],
+    *,
+    size: tuple[int, int],
+    others: int,
+) -> tuple[list[Recipe], list[Finish]]:
+    """For photos of one size, a recipe and a finish each."""
+    recipes, finishes = [], []
+    for picture_size, strength in zip(picture_sizes, strengths, strict=True):
+        recipes.append(draw_recipe(rng, picture_size=picture_size, size=size, others=others, strength=strength))
+        finishes.append(draw_finish(rng, strength))
+    return recipes, finishes
 
 
 def draw_background(rng: np.random.Generator, others: int, size: tuple[int, int]) -> Background:

@@ -99,6 +99,21 @@ def soft_signs(descriptors: Tensor) -> Tensor:
     return nn.functional.normalize(scaled, dim=1)
 
 
+def batch_loss(network: PatchNetwork, both: Tensor, settings: TrainingSettings, taught: Tensor | None = None) -> Tensor:
+    """Of N pairs, (2N, 32, 32) uint8, first the patches of one side, then those of the other; taught: (2N, D) unit
+    vectors that a teacher gives for them."""
+    with torch.autocast(both.device.type, torch.bfloat16, enabled=settings.bfloat16):
+        described = network(both)
+    da, db = described.float().chunk(2)
+    loss = descriptor_loss(da, db, settings)
+    if settings.sign_weight:
+        signs = descriptor_loss(soft_signs(da), soft_signs(db), settings)
+        loss = (1 - settings.sign_weight) * loss + settings.sign_weight * signs
+    if taught is not None:
+        loss = loss + settings.teacher_weight * (1 - (described.float() * taught).sum(1)).mean()
+    return loss
+
+
 @torch.no_grad()
 def validate(network: PatchNetwork, a: Tensor, b: Tensor) -> dict[str, float]:
     """Health of the space on held-out pairs, in groups of 1,024: mean similarity of positives, of all
@@ -216,16 +231,8 @@ def train(
         both = torch.cat(pair).to(device)
         if torch.rand(()) < 0.5:
             both = both.flip(2)
-        with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
-            described = network(both)
-        da, db = described.float().chunk(2)
-        loss = descriptor_loss(da, db, settings)
-        if settings.sign_weight:
-            signs = descriptor_loss(soft_signs(da), soft_signs(db), settings)
-            loss = (1 - settings.sign_weight) * loss + settings.sign_weight * signs
-        if teacher is not None:
-            taught = torch.from_numpy(teacher.describe(both.cpu().numpy())).to(device)
-            loss = loss + settings.teacher_weight * (1 - (described.float() * taught).sum(1)).mean()
+        taught = None if teacher is None else torch.from_numpy(teacher.describe(both.cpu().numpy())).to(device)
+        loss = batch_loss(network, both, settings, taught)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -78,17 +78,21 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_pairs_on_the_device(tmp_path: Path) -> None:
-    """No pairs but the held-out ones are made beforehand; the training goes on where it stopped; the card tells."""
+    """No pairs but the held-out ones are made beforehand; the training goes on where it ended; the card tells."""
     for number in range(70):
         write(tmp_path / "pictures" / f"{name_of(number)}.png", number)
     config = tmp_path / "settings.toml"
-    config.write_text("steps = 2\nvalidate_every = 1\nchannels = [8, 8, 16]\nstrides = [2, 2, 2]\nruns = 3\n")
+    tiny = "validate_every = 1\nchannels = [8, 8, 16]\nstrides = [2, 2, 2]\nruns = 3\n"
+    config.write_text(tiny + "steps = 2\n")
     arguments = ("--data", tmp_path / "pictures", "--out", tmp_path / "out", "--config", config, "--processes", 2)
     done = run("train", *arguments, "--on-device")
     assert done.status == 0, done.err
     assert [path.name for path in (tmp_path / "out" / "pairs").iterdir()] == ["val_0000.npz"]
+    config.write_text(tiny + "steps = 3\n")
     assert run("train", *arguments, "--on-device", "--resume").status == 0
+    rows = (tmp_path / "out" / "log.csv").read_text().splitlines()[1:]
+    assert [int(row.split(",")[0]) for row in rows] == [0, 1, 2, 2, 3]
     card = json.loads((tmp_path / "out" / "model" / "card.json").read_text())
-    assert card["training"]["steps"] == 2
+    assert card["training"]["steps"] == 3
     assert "on the device" in card["pairs"]
     assert PatchModel(RuntimeSettings(model=tmp_path / "out" / "model")).dimension == 64

@@ -15,7 +15,7 @@ class OneDevice(TorchFunctionMode):
     """While it is entered, tells tensors that are made with `device=` or moved from those that are made without, and
     fails where one operation gets both: on a GPU it would fail there. Single numbers, and tensors that only index, may
     come from the processor, as on a GPU; what is on the device may not go to NumPy. Tensors that were there before are
-    taken to be where they are needed."""
+    taken to be where they are needed, unless they say otherwise (`place`)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,8 +27,14 @@ class OneDevice(TorchFunctionMode):
         kwargs = kwargs or {}
         name = getattr(func, "__name__", str(func))
         result = func(*args, **kwargs)
+        if name in {"cpu", "to"} and result is args[0]:  # where there is only the processor nothing moves
+            result = result.clone()
         # What indexes may be the processor's; what is indexed and what is written may not.
-        given = [args[0], *args[2:]] if name in {"__getitem__", "__setitem__"} else [*args, *kwargs.values()]
+        given = [*args, *kwargs.values()]
+        if name in {"__getitem__", "__setitem__"}:
+            given = [args[0], *args[2:]]
+            rows = {_place(leaf) for leaf in tree_leaves(args[1]) if isinstance(leaf, Tensor)}
+            assert not (_place(args[0]) == "processor" and "device" in rows), f"{name} by rows on the device"
         places = {_place(leaf) for leaf in tree_leaves(given) if isinstance(leaf, Tensor)} - {None}
         moved = name == "to" and any(isinstance(leaf, torch.device | str) for leaf in tree_leaves([args[1:], kwargs]))
         if name == "cpu":
