@@ -113,7 +113,8 @@ def _empty(row: dict[str, Array], room: int) -> dict[str, Array]:
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > there:
         raise ValueError(
-            f"{room} pictures need {needed / 1e9:.1f} GB of memory, there are {there / 1e9:.1f}; give fewer"
+            f"{room} pictures need {needed / 1e9:.1f} GB of memory, there are {there / 1e9:.1f}; give fewer, or have "
+            "processes make the pairs (--in-processes)"
         )
     return {name: np.empty((room, *value.shape), value.dtype) for name, value in row.items()}
 
