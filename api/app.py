@@ -19,8 +19,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from api import operations
 from api.dialects.easyar import routes as easyar
 from api.dialects.kivicube import routes as kivicube
-from api.page import InteractivePage
-from api.requests import RequestFrame
+from api.edge.page import InteractivePage
+from api.edge.requests import RequestFrame
 from api.service import Service
 from api.settings import Settings
 from engine.errors import ObverseError
@@ -44,7 +44,7 @@ def create_app(settings: Settings, *, recognizer: Recognizer, token: str = "") -
         lifespan=[lambda _: _running(service)],
         openapi_config=_document(),
         logging_config=None,
-        request_max_body_size=None,  # api.body holds the limits, while receiving
+        request_max_body_size=None,  # api.edge.body holds the limits, while receiving
         debug=False,
     )
     app.state.service = service

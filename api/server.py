@@ -9,25 +9,16 @@ import os
 import secrets
 import signal
 import socket
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import uvicorn
 
 from api.app import create_app
-from api.errors import StatisticsError
 from api.settings import Settings
-from api.stats.report import Report
-from api.stats.store import Question
-from engine.config import EngineSettings
-from engine.image import ImageLimits
+from api.stats.asking import NOTE_NAME
 from engine.recognizer import Recognizer
-
-NOTE_NAME = "server.json"
+from engine.settings import EngineSettings, ImageLimits
 
 
 def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None]) -> int:
@@ -62,30 +53,6 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None])
         if app.state.service.stuck:
             os._exit(1)  # a thread that hangs would keep the process alive for ever
         return 0 if server.started else 1
-
-
-def ask_server(folder: Path, question: Question, *, limit: int) -> Report | None:
-    """The report of the server that runs on the folder; None where none runs.
-
-    DuckDB lets no second process into its file, so the server must be asked while it runs.
-    """
-    try:
-        note = msgspec.json.decode((folder / NOTE_NAME).read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
-    asked = {"first": question.first, "last": question.last, "limit": limit}
-    asked |= {"user_id": question.user_id, "channel": question.channel}
-    query = urllib.parse.urlencode({name: value for name, value in asked.items() if value is not None})
-    request = urllib.request.Request(
-        f"{note['address']}/internal/statistics?{query}", headers={"Authorization": f"Bearer {note['token']}"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return msgspec.json.decode(answer.read(), type=Report)
-    except urllib.error.HTTPError as error:
-        raise StatisticsError(f"the server at {note['address']} refused: HTTP {error.code}") from error
-    except urllib.error.URLError:
-        return None  # a note left by a server that was killed
 
 
 def engine_settings(settings: Settings) -> EngineSettings:

@@ -18,18 +18,20 @@ from typing import Any
 from api.accounts.apps import App, Apps
 from api.accounts.store import Accounts, User
 from api.accounts.vault import Vault
-from api.door import Door
+from api.edge.door import Door
+from api.edge.limits import MemoryShare, RateLimiter
+from api.edge.metrics import DoorNumbers, GallerySizes, Metrics
 from api.errors import ForeignChannel, Overdue, SimilarPicture, WrongCredentials
-from api.limits import MemoryShare, RateLimiter
-from api.metrics import DoorNumbers, GallerySizes, Metrics
 from api.settings import Settings
 from api.stats.store import CountStore, DayCount, Question
 from api.stats.writer import CountWriter
 from engine.catalogue import Catalogue, Channel, Picture
+from engine.catalogue.rules import CHANNEL_NAME, IDENTIFIER
+from engine.describe.records import from_bytes
+from engine.enrol.grades import Grades, grade_picture
 from engine.errors import ChannelExists, ChannelNotFound, InvalidValue, PictureNotFound, QuotaExceeded
-from engine.grading import Grades, grade_picture
-from engine.recognizer import CHANNEL_NAME, IDENTIFIER, Match, Recognition, Recognizer
-from engine.records import from_bytes
+from engine.recognise.answer import Match, Recognition
+from engine.recognizer import Recognizer
 
 Edit = Callable[[Picture], Mapping[str, Any]]
 """From a picture as it is to what shall change of it: metadata, threshold, active, facts."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import IdentifierTaken, ImageError
-from engine.image import ImageLimits
 from engine.recognizer import Recognizer
+from engine.settings import ImageLimits
 
 CHANNEL = "evaluation"
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}

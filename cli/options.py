@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from engine.config import EngineSettings
-from engine.database import DATABASE_NAME
-from engine.image import ImageLimits
+from engine.catalogue.sqlite import DATABASE_NAME
+from engine.settings import EngineSettings, ImageLimits
 
 FORMATS = ("JPEG", "PNG", "WebP")
 """What the command line accepts; the service's contracts allow the first two only."""

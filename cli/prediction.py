@@ -6,8 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import votes
-from engine.records import RECORD_BYTES
+from engine.describe.records import RECORD_BYTES
+from engine.shortlist import votes
 
 RENDITION_BYTES = 70_000
 """A kept JPEG of 640 pixels: mean of posters and packages, some are twice as large."""

@@ -9,7 +9,6 @@ import io
 import re
 import struct
 import warnings
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -22,6 +21,7 @@ from engine.errors import (
     TruncatedImage,
     UnsupportedFormat,
 )
+from engine.settings import ImageLimits
 from engine.values import ByteArray, ColorImage, GrayImage
 
 _MAGIC = {
@@ -31,17 +31,6 @@ _MAGIC = {
     "BMP": (b"BM",),
     "TIFF": (b"II*\x00", b"MM\x00*"),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageLimits:
-    """What is accepted. formats: by content, never by file name; max_bytes: of the file; max_pixels:
-    width x height in the header; min_side: pixels."""
-
-    formats: tuple[str, ...] = ("JPEG", "PNG")
-    max_bytes: int = 20_000_000
-    max_pixels: int = 64_000_000
-    min_side: int = 32
 
 
 PNG_PIXELS = 30_000_000
@@ -164,3 +153,13 @@ def encode_jpeg(image: ColorImage | GrayImage, *, quality: int = 85) -> bytes:
     done, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
     return encoded.tobytes()
+
+
+def resize_long_side(image: np.ndarray, long_side: int) -> np.ndarray:
+    """The image with its longer side at `long_side` pixels; enlarged images are interpolated."""
+    height, width = image.shape[:2]
+    factor = long_side / max(height, width)
+    if abs(factor - 1) < 1e-3:
+        return image
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)

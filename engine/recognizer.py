@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import re
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,56 +22,32 @@ import cv2
 import numpy as np
 import threadpoolctl
 
-from engine import geometry, store, votes
-from engine.additions import Described, describe_addition
-from engine.calibration import load_calibration
+from engine import rank
 from engine.catalogue import Catalogue, Channel, Picture
-from engine.config import EngineSettings
+from engine.catalogue.rules import CHANNEL_NAME, check_values
+from engine.describe.features import describe_photo, describe_picture, pack_features
+from engine.describe.keypoints import PICTURE_DETECTOR
+from engine.describe.patch_model import PatchModel, RuntimeSettings
+from engine.describe.query import prepare_photo
+from engine.describe.records import KEYPOINTS, unpack
+from engine.enrol.preparation import Described, describe_addition
 from engine.errors import DataFolderLocked, InvalidValue, ModelMismatch
-from engine.gallery import Gallery
-from engine.keypoints import PICTURE_DETECTOR
-from engine.local_features import describe_photo, describe_picture, pack_features
-from engine.lock import FolderLock
-from engine.matching import prepare_photo, project
-from engine.records import KEYPOINTS, unpack
-from engine.runtime import PatchModel, RuntimeSettings
-from engine.searching import Clock, PhotoSearch, Searcher
-from engine.values import FloatArray, resize_matrix
-from engine.verification import Candidate, Looked, look, verify_all
+from engine.index import snapshot
+from engine.index.embedded import Gallery
+from engine.index.folder_lock import FolderLock
+from engine.judge.calibration import load_calibration
+from engine.recognise.answer import Match, Recognition
+from engine.recognise.pipeline import PhotoSearch, Searcher
+from engine.settings import EngineSettings
+from engine.shortlist import votes
+from engine.timing import Clock
+from engine.values import resize_matrix
+from engine.verify.evidence import Candidate, Looked, look, verify_all
+from engine.verify.homography import project
 
-IDENTIFIER = re.compile(r"[A-Za-z0-9@_.]{3,50}")
-CHANNEL_NAME = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
-METADATA_BYTES = 2_000_000
 SAVE_EVERY = 4_000
 _FEATURE_VERSION = 3
 """Part of the fingerprint: raise it when stored features change their meaning."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Match:
-    """A verified candidate. match_ratio: calibrated probability in percent, 0-100; quad: (4, 2) float32,
-    the picture's corners (without its plain margins) in pixels of the full, upright photo, clockwise
-    from its top left; figures: of each check; points: (M, 2, 2) float32, inliers as (photo pixel, picture
-    pixel at the kept size); accepted: the ratio reaches the picture's threshold or the default."""
-
-    picture: Picture
-    match_ratio: float
-    quad: FloatArray
-    inliers: int
-    accepted: bool
-    figures: dict[str, float]
-    points: FloatArray
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recognition:
-    """answer: None where nothing matched or look-alikes cannot be told apart; results: verified candidates,
-    best first; timings_ms: by stage, in order; photo_size: width and height, upright."""
-
-    answer: Match | None
-    results: tuple[Match, ...]
-    timings_ms: dict[str, float]
-    photo_size: tuple[int, int]
 
 
 class Recognizer:
@@ -107,8 +81,8 @@ class Recognizer:
             recognizer = cls(folder, settings or EngineSettings(), lock)
             recognizer.check_fingerprint()
             if hold:
-                store.forget_if_mostly_removed(folder)
-            store.load(recognizer.gallery, folder)
+                snapshot.forget_if_mostly_removed(folder)
+            snapshot.load(recognizer.gallery, folder)
             recognizer.gallery.refresh()
         except BaseException:
             if lock is not None:
@@ -150,7 +124,7 @@ class Recognizer:
         self.gallery.refresh()
         if self._lock is not None:
             with self._saving:
-                store.save(self.gallery, self.folder)
+                snapshot.save(self.gallery, self.folder)
 
     def _save_sometimes(self) -> None:
         """A save in the background after every SAVE_EVERY additions, so that memory holds few records of its
@@ -170,7 +144,7 @@ class Recognizer:
         record = np.zeros((1, KEYPOINTS, 2), np.uint64)
         record[0, : len(rows)] = rows
         slots, counts = np.zeros(1, np.int64), np.array([len(rows)], np.int32)
-        geometry.rank(self.searcher.index_photo(features), record, record[:0], slots, counts)
+        rank.rank(self.searcher.index_photo(features), record, record[:0], slots, counts)
         vocabulary = self.model.vocabulary
         words = vocabulary.nearest_words(features.descriptors, half_bits=7, count=5)
         votes.warm_up(record, counts, words, vocabulary.signatures(features.descriptors))
@@ -297,7 +271,7 @@ class Recognizer:
             "model": self.fingerprint,
             "default_threshold": self.default_threshold,
             "memory_bytes": self.gallery.memory(),
-            "disk_bytes": store.bytes_in(self.folder),
+            "disk_bytes": snapshot.bytes_in(self.folder),
             "segments": segments,
             "tail": {n: len(shard.tail) for n, shard in self.gallery.shards.items()},
             "log_position": self.gallery.seq,
@@ -374,13 +348,3 @@ class Recognizer:
                 )
             )
         return matches
-
-
-def check_values(*, identifier: str | None, metadata: str, threshold: float | None) -> None:
-    """Raises InvalidValue."""
-    if identifier is not None and not IDENTIFIER.fullmatch(identifier):
-        raise InvalidValue("identifier", "3 to 50 of A-Z a-z 0-9 @ _ .")
-    if len(metadata.encode(errors="surrogatepass")) > METADATA_BYTES:
-        raise InvalidValue("metadata", f"at most {METADATA_BYTES} bytes")
-    if threshold is not None and not 0 <= threshold <= 100:
-        raise InvalidValue("threshold", "a number from 0 to 100")

@@ -23,16 +23,17 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
-from engine.keypoints import PHOTO_DETECTOR, detect
-from training.batch_keypoints import detect_batch
-from training.batch_pairs import Bank, SimulatedPairs, make_bank, to_gray
-from training.batch_simulate import photograph
-from training.network import PatchNetwork
-from training.pairs import generate, list_pictures
+from engine.describe.keypoints import PHOTO_DETECTOR, detect
+from engine.image_files import list_pictures
+from training.learn.network import PatchNetwork
+from training.learn.train import TrainingSettings, batch_loss
+from training.pairs.device_keypoints import detect_batch
+from training.pairs.device_photographs import photograph
+from training.pairs.in_processes import generate
+from training.pairs.on_device import Bank, SimulatedPairs, make_bank, to_gray
 from training.pipeline import INVENTED, has_gpu
-from training.recipe import draw_batch, draw_size
-from training.simulate import develop, paint
-from training.train import TrainingSettings, batch_loss
+from training.simulation.photographs import develop, paint
+from training.simulation.recipe import draw_batch, draw_size
 
 SAME_PLACE = 1.0
 """Pixels."""

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.runtime import PatchModel, RuntimeSettings
-from training.pairs import generate, is_validation, list_pictures
+from engine.describe.patch_model import PatchModel, RuntimeSettings
+from engine.image_files import list_pictures
+from training.pairs.in_processes import generate, is_validation
 
 SHARD = 20_000
 """Pairs of a file: about 40 MB before compression."""
@@ -52,7 +53,7 @@ class Plan:
 def read_settings(file: Path | None, **chosen: Any) -> Any:
     """TrainingSettings from a TOML file; `chosen` wins where it is not None. Raises ValueError for an unknown
     key, with the nearest one."""
-    from training.train import TrainingSettings
+    from training.learn.train import TrainingSettings
 
     values = tomllib.loads(file.read_text("utf-8")) if file else {}
     fields = {field.name: field.default for field in dataclasses.fields(TrainingSettings)}
@@ -84,17 +85,17 @@ def _same_kind(value: Any, default: Any) -> bool:
 def run(
     plan: Plan, settings: Any, *, tell: Callable[[str], None], watch: Callable[[float, str], None]
 ) -> dict[str, Any]:
-    """Makes pairs, trains, exports; gives the card. tell: what begins, in words; watch: see `training.train`.
+    """Makes pairs, trains, exports; gives the card. tell: what begins, in words; watch: see `training.learn.train`.
 
     What an earlier run made of the pairs is taken as it is; `resume` goes on from its checkpoint too. Raises
     ValueError where the folder holds too few pictures or the teacher has another dimension, ModelError where the
     teacher is no model.
     """
-    from training.export import export
-    from training.train import train
+    from training.export.patch_model import export
+    from training.learn.train import train
 
     if plan.on_device:
-        import training.batch_pairs  # noqa: F401  # what it needs and lacks is told before anything is made
+        import training.pairs.on_device  # noqa: F401  # what it needs and lacks is told before anything is made
 
     teacher = _load_teacher(plan.teacher, settings.dimension, threads=plan.processes) if plan.teacher else None
     pictures = list_pictures(plan.data)
@@ -142,7 +143,7 @@ def _load_teacher(folder: Path, dimension: int, *, threads: int) -> PatchModel:
 def _simulated_pairs(pictures: list[Path], plan: Plan, settings: Any, *, tell: Callable[[str], None]) -> Any:
     import torch
 
-    from training.batch_pairs import SimulatedPairs, make_bank
+    from training.pairs.on_device import SimulatedPairs, make_bank
 
     tell("reading the pictures, to take photos of them on the device")
     bank = make_bank(pictures, seed=settings.seed, invented=INVENTED, processes=plan.processes)

@@ -18,9 +18,9 @@ from api.accounts.store import User, random_key, user_table
 from api.accounts.vault import Vault
 from api.errors import AppExists, AppNotFound
 from engine.catalogue import Channel
-from engine.database import reading, writing
+from engine.catalogue.tables import channel_table
+from engine.catalogue.transactions import reading, writing
 from engine.errors import DamagedData
-from engine.rows import channel_table
 
 app_table = sa.Table(
     "app",

@@ -19,7 +19,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.errors import UserExists, UserNotFound, WrongCredentials
-from engine.database import reading, upgrade_schema, writing
+from engine.catalogue.transactions import reading, writing
+from engine.catalogue.upgrade import upgrade_schema
 from engine.errors import InvalidValue
 
 MIGRATIONS = Path(__file__).with_name("migrations")

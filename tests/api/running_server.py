@@ -20,7 +20,7 @@ from api.accounts.store import Accounts, KeyPair
 from engine.catalogue import Catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVE = "import typer; from cli.serve import serve; typer.run(serve)"
+SERVE = "import typer; from cli.service.serve import serve; typer.run(serve)"
 
 
 @dataclass(kw_only=True)

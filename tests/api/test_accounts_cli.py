@@ -14,8 +14,8 @@ from drawn_pictures import photo_of, picture
 from running_server import Caller, Server, make_channel
 from typer.testing import CliRunner
 
-from cli.accounts import channel_app, user_app
-from cli.stats import stats
+from cli.service.accounts import channel_app, user_app
+from cli.service.stats import stats
 
 commands = typer.Typer()
 commands.add_typer(user_app, name="user")
@@ -153,7 +153,7 @@ class TestStats:
 
 def test_no_effect_at_import() -> None:
     """Importing the service opens nothing, logs nothing and leaves the loggers alone."""
-    modules = "api.app, api.server, cli.accounts, cli.client, cli.serve, cli.stats"
+    modules = "api.app, api.server, cli.service.accounts, cli.service.client, cli.service.serve, cli.service.stats"
     code = f"import logging, {modules}; assert not logging.getLogger().handlers"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

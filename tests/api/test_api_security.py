@@ -11,7 +11,7 @@ from running_server import Caller, Server, make_channel
 
 from api.errors import WrongCredentials
 from api.settings import Settings
-from cli.accounts import Accounts
+from cli.service.accounts import Accounts
 from engine.catalogue import Catalogue
 
 DAYS = {"startdate": "2020", "enddate": "2100"}

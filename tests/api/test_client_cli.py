@@ -11,7 +11,7 @@ from drawn_pictures import photo_of, picture
 from running_server import Caller, Server
 from typer.testing import CliRunner
 
-from cli.client import client_app
+from cli.service.client import client_app
 
 
 class TestClient:

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from api.door import Lane
+from api.edge.door import Lane
+from api.edge.limits import MemoryShare, RateLimiter
 from api.errors import Busy, RateLimited
-from api.limits import MemoryShare, RateLimiter
 
 
 def lane(*, workers: int = 1, queue: int = 1, deadline_seconds: float = 5) -> Lane:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from drawn_pictures import drawn, encoded
 
-from engine.grading import grade_picture
-from engine.keypoints import Keypoints
-from engine.records import pack
+from engine.describe.keypoints import Keypoints
+from engine.describe.records import pack
+from engine.enrol.grades import grade_picture
 
 SIZE = (480, 480)
 

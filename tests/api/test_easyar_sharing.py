@@ -17,7 +17,7 @@ from running_server import Caller, Server, make_user, serving
 from typer.testing import CliRunner
 
 from api.accounts.vault import Vault
-from cli.apps import app_app
+from cli.service.apps import app_app
 from engine.errors import DamagedData
 
 DAYS = {"startdate": "2020", "enddate": "2100"}
@@ -125,7 +125,7 @@ class TestSharing:
 
     def test_a_disabled_owner(self, easyar_server: Server) -> None:
         """The apps of a disabled user do not exist; nor does that of a channel that was removed."""
-        from cli.accounts import channel_app, user_app
+        from cli.service.accounts import channel_app, user_app
 
         data = ("--data", str(easyar_server.folder))
         make_user(easyar_server.folder, "gone")

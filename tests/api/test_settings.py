@@ -78,8 +78,8 @@ class TestDocumentation:
         assert all(f"`{code}`" in text for code in MEANINGS)
 
     def test_every_metric_is_documented(self) -> None:
-        from api.door import Door
-        from api.metrics import DoorNumbers, Metrics
+        from api.edge.door import Door
+        from api.edge.metrics import DoorNumbers, Metrics
 
         metrics = Metrics()
         metrics.registry.register(DoorNumbers(Door(Settings())))

@@ -19,8 +19,8 @@ from benchmarks.compare.files import (
     geometry_line,
     write_rows,
 )
-from benchmarks.compare.report import write_report
-from benchmarks.compare.scoring import score
+from benchmarks.compare.score.results import score
+from benchmarks.compare.show.report import write_report
 
 RIGHT = {"qa1.png": "a.png", "qa2.png": "a.png", "qb.png": "b.png", "qc.png": "c.png", "easy.png": "", "hard.png": ""}
 ANSWERS = {

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from drawn_sets import drawn, write
 
-from benchmarks.calibrate import (
+from benchmarks.accuracy.calibrate import (
     PENALTY,
     choose_threshold,
     fit,
@@ -21,13 +21,14 @@ from benchmarks.calibrate import (
     scored,
     write_calibration,
 )
-from benchmarks.evaluate import figures, report
-from benchmarks.outcomes import Outcome, answer, answer_rows, collect, read_outcomes, write_outcomes
-from benchmarks.recall import recall
+from benchmarks.accuracy.end_to_end import figures, report
+from benchmarks.accuracy.outcomes import Outcome, answer, answer_rows, collect, read_outcomes, write_outcomes
+from benchmarks.accuracy.stage_recall import recall
 from benchmarks.sets import CHANNEL, fill, identifier_of, pictures_in, read_set, side_of
-from engine.calibration import ANSWER_FIGURES, FULL_FIGURES, Calibration, Logistic, load_calibration
-from engine.config import EngineSettings
-from engine.recognizer import IDENTIFIER, Recognizer
+from engine.catalogue.rules import IDENTIFIER
+from engine.judge.calibration import ANSWER_FIGURES, FULL_FIGURES, Calibration, Logistic, load_calibration
+from engine.recognizer import Recognizer
+from engine.settings import EngineSettings
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmarks.compare.files import Prediction, Stressed, read_rows, write_rows
-from benchmarks.compare.stress import FACTORS
+from benchmarks.compare.stress_set import FACTORS
 from cli.main import app
 
 

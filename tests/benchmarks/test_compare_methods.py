@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from drawn_sets import drawn, make_set, photograph
 
-from benchmarks.compare import shortlists
-from benchmarks.compare.arrays import ArrayStore
 from benchmarks.compare.files import Prediction, read_rows
-from benchmarks.compare.learned import Matcher
-from benchmarks.compare.pictures import Material, gather
-from benchmarks.compare.runner import RunSettings, run
+from benchmarks.compare.material import Material, gather
+from benchmarks.compare.methods import Method, Verifier, matcher_method, parse_method
+from benchmarks.compare.parts import shortlists
+from benchmarks.compare.parts.feature_store import ArrayStore
+from benchmarks.compare.parts.matcher import Matcher
+from benchmarks.compare.run.runner import run
+from benchmarks.compare.settings import RunSettings
 from benchmarks.sets import read_set
 from engine.errors import ModelError
-from engine.methods import Method, Verifier, matcher_method, parse_method
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
 
@@ -50,7 +51,7 @@ def test_guide(material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_guide_names_every_method() -> None:
-    from engine.methods import METHODS
+    from benchmarks.compare.methods import METHODS
 
     assert [m.name for m in METHODS if f"`{m.name}`" not in GUIDE.read_text()] == []
 

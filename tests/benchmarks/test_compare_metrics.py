@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from benchmarks.compare import metrics
+from benchmarks.compare.score import metrics
 
 NOBODY = np.zeros(0), np.zeros(0, bool)
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from benchmarks.compare.files import Geometry, Prediction, read_rows, write_rows
-from benchmarks.compare.plots import TABLE, draw_plots
-from benchmarks.compare.report import write_report
-from benchmarks.compare.scoring import score
-from benchmarks.compare.thumbnails import drawn_matches, thumbnail
+from benchmarks.compare.score.results import score
+from benchmarks.compare.show.plots import TABLE, draw_plots
+from benchmarks.compare.show.report import write_report
+from benchmarks.compare.show.thumbnails import drawn_matches, thumbnail
 
 HOSTILE = '<script>alert("1")</script>&$x_1$ \'"><img src=x onerror=alert(2)>.png'
 

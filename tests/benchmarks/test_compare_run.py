@@ -12,23 +12,24 @@ import numpy as np
 import pytest
 from drawn_sets import TILT, drawn, make_set, photograph, write
 
-from benchmarks.compare import runner
-from benchmarks.compare.engine_lists import EngineGallery, is_filled
 from benchmarks.compare.files import Grown, Listed, Prediction, Timing, read_geometry, read_rows
-from benchmarks.compare.forecast import PREPARING, forecast
-from benchmarks.compare.growth import decades, invent, measure_growth, recombined, sample
-from benchmarks.compare.local import Classical, Patches
-from benchmarks.compare.pictures import Material, gather, pair_folders
-from benchmarks.compare.pipeline import Pipeline, below_one
-from benchmarks.compare.runner import OtherRun, RunSettings, due_photos, photos_of, run
-from benchmarks.compare.shortlists.phash import PHash
+from benchmarks.compare.material import Material, gather, pair_folders
+from benchmarks.compare.methods import METHODS, Method, Verifier, find_method
+from benchmarks.compare.parts.engine_lists import EngineGallery, is_filled
+from benchmarks.compare.parts.local_features import Classical, Patches
+from benchmarks.compare.parts.shortlists.phash import PHash
+from benchmarks.compare.run import runner
+from benchmarks.compare.run.forecast import PREPARING, forecast
+from benchmarks.compare.run.growth import decades, invent, measure_growth, recombined, sample
+from benchmarks.compare.run.pipeline import Pipeline, below_one
+from benchmarks.compare.run.runner import OtherRun, due_photos, photos_of, run
+from benchmarks.compare.settings import RunSettings
 from benchmarks.sets import read_set
-from engine.keypoints import PHOTO_DETECTOR
-from engine.matching import project
-from engine.methods import METHODS, Method, Verifier, find_method
+from engine.describe.keypoints import PHOTO_DETECTOR
+from engine.describe.patch_model import PatchModel
 from engine.recognizer import Recognizer
-from engine.runtime import PatchModel
-from engine.votes import SMALL
+from engine.shortlist.votes import SMALL
+from engine.verify.homography import project
 
 QUICK = ("phash", "global", "global+orb", "obverse")
 STABLE = ("method", "set", "query", "rank", "ref", "score", "accepted")
@@ -237,7 +238,7 @@ class TestResuming:
         """Nor is what the same network answered from keypoints that are chosen otherwise, nor its features."""
         go(tmp_path, material, ["phash"])
         kind = Patches(PatchModel()).kind
-        monkeypatch.setattr("benchmarks.compare.local.PHOTO_DETECTOR", replace(PHOTO_DETECTOR, cells=10))
+        monkeypatch.setattr("benchmarks.compare.parts.local_features.PHOTO_DETECTOR", replace(PHOTO_DETECTOR, cells=10))
         assert Patches(PatchModel()).kind != kind
         with pytest.raises(OtherRun, match="other model; give another --out"):
             go(tmp_path, material, ["phash"])
@@ -267,7 +268,7 @@ class TestResuming:
         assert len(added) == len(material.pictures)
         again.close()
         # Its index was built for these votes, and would go on with them.
-        monkeypatch.setattr("engine.votes.SMALL", replace(SMALL, hamming=SMALL.hamming + 4))
+        monkeypatch.setattr("engine.shortlist.votes.SMALL", replace(SMALL, hamming=SMALL.hamming + 4))
         assert not is_filled(tmp_path, material.pictures)
 
 

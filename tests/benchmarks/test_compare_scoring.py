@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.compare.figures import FIGURES
 from benchmarks.compare.files import Prediction, append_rows, read_rows, write_rows
-from benchmarks.compare.homographies import picture_size, read_homographies
-from benchmarks.compare.metrics import corner_error
-from benchmarks.compare.scoring import score
+from benchmarks.compare.score.figures import FIGURES
+from benchmarks.compare.score.homographies import picture_size, read_homographies
+from benchmarks.compare.score.metrics import corner_error
+from benchmarks.compare.score.results import score
 
 
 def of(results: dict[str, Any], method: str, set_name: str = "tiny") -> dict[str, Any]:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.compare.files import Prediction, read_rows
-from benchmarks.compare.pictures import gather
-from benchmarks.compare.runner import RunSettings, run
+from benchmarks.compare.material import gather
+from benchmarks.compare.methods import find_method
+from benchmarks.compare.run.runner import run
+from benchmarks.compare.settings import RunSettings
 from benchmarks.sets import read_set
-from engine.methods import find_method
 
 FLOORS = {"votes": 29, "global+sift": 29, "obverse": 31}
 """Photos of 33 whose first reference is right, a few below what was measured."""

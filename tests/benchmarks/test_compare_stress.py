@@ -9,18 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.compare.files import Stressed
-from benchmarks.compare.runner import Tell
-from benchmarks.compare.scoring import judge_all, read_run
-from benchmarks.compare.stress import (
-    FACTORS,
-    PHOTO,
-    SHARE,
-    View,
-    draw_set,
-    photograph,
-    seen_by,
-    stress_rows,
-)
+from benchmarks.compare.progress import Tell
+from benchmarks.compare.score.results import judge_all, read_run
+from benchmarks.compare.stress_set import FACTORS, PHOTO, SHARE, View, draw_set, photograph, seen_by, stress_rows
 from benchmarks.sets import read_set
 from engine.values import ColorImage
 

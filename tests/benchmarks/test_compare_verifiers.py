@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from drawn_sets import TILT, drawn, photograph
 
-from benchmarks.compare.arrays import Arrays
-from benchmarks.compare.local import Classical, Patches, has_akaze
-from benchmarks.compare.verifiers import find_homography, fit, match, verify
-from engine.matching import project
-from engine.methods import ESTIMATORS, Estimator, Verifier
-from engine.runtime import PatchModel
+from benchmarks.compare.methods import ESTIMATORS, Estimator, Verifier
+from benchmarks.compare.parts.feature_store import Arrays
+from benchmarks.compare.parts.local_features import Classical, Patches, has_akaze
+from benchmarks.compare.parts.verifiers import find_homography, fit, match, verify
+from engine.describe.patch_model import PatchModel
+from engine.verify.homography import project
 
 NO_AKAZE = pytest.mark.skipif(not has_akaze(), reason="no AKAZE in this OpenCV: version 5 has it in contrib only")
 KINDS = ["orb", "sift", "patches", pytest.param("akaze", marks=NO_AKAZE)]

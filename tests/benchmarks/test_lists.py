@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from drawn_sets import drawn, make_set, write
 
-from benchmarks.list_recall import DEPTHS, list_recall
-from benchmarks.lists import PRESETS, baseline, lists
+from benchmarks.accuracy.list_recall import DEPTHS, list_recall
+from benchmarks.accuracy.lists import PRESETS, baseline, lists
 from benchmarks.sets import pictures_in, read_set
-from engine.runtime import DEFAULT_MODEL
+from engine.settings import DEFAULT_MODEL
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,7 +76,7 @@ class TestLists:
 
     def test_command(self, folders: tuple[Path, Path], tmp_path: Path) -> None:
         """The command writes a row for each model."""
-        words = ["-m", "benchmarks.lists", str(folders[0]), "--distractors", str(folders[1]), "--limit", "2"]
+        words = ["-m", "benchmarks.accuracy.lists", str(folders[0]), "--distractors", str(folders[1]), "--limit", "2"]
         models = ["--model", str(ROOT / "models")] * 2
         subprocess.run([sys.executable, *words, *models, "--json", str(tmp_path / "l.json")], cwd=ROOT, check=True)
         found = json.loads((tmp_path / "l.json").read_text())

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evaluate import report
-from benchmarks.outcomes import collect
+from benchmarks.accuracy.end_to_end import report
+from benchmarks.accuracy.outcomes import collect
 from benchmarks.sets import fill, pictures_in, read_set
 from engine.recognizer import Recognizer
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from typer.testing import CliRunner
 
+from cli.demo.posters import poster
 from cli.main import app
-from cli.posters import poster
 
 ROOT = Path(__file__).resolve().parents[2]
 TO_PHOTO = np.array([[0.7, 0.1, 60.0], [-0.08, 0.75, 70.0], [1e-4, 5e-5, 1.0]])

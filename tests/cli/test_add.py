@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from commands import run, write
 
-from cli.importing import identifier_of, plan
+from engine.upkeep.bulk_import import identifier_of, plan
 
 
 class TestIdentifiers:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from commands import run
 
-from cli.posters import name_of, poster
+from cli.demo.posters import name_of, poster
 
 
 def test_posters_are_the_same_on_every_run_and_differ_from_each_other() -> None:

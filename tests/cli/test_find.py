@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from commands import ROOT, TO_PHOTO, photograph, run, run_apart, write
 
+from cli.demo.posters import HEIGHT, WIDTH
 from cli.main import COMMANDS
-from cli.posters import HEIGHT, WIDTH
 
 
 class TestFind:
@@ -98,7 +98,7 @@ class TestStart:
     def test_finding_loads_neither_the_service_nor_torch(self) -> None:
         """They take a second and more to import."""
         heavy = ("litestar", "duckdb", "torch")
-        code = f"import sys, cli.main, cli.pictures; print([m for m in {heavy} if m in sys.modules])"
+        code = f"import sys, cli.main, cli.gallery.pictures; print([m for m in {heavy} if m in sys.modules])"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
         assert done.stdout == "[]\n"
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from commands import photograph, run, write
 
+from cli.demo.posters import name_of
 from cli.options import settings
-from cli.posters import name_of
+from engine.describe.patch_model import PatchModel, RuntimeSettings
 from engine.recognizer import Recognizer
-from engine.runtime import DEFAULT_MODEL, PatchModel, RuntimeSettings
+from engine.settings import DEFAULT_MODEL
 
 pytest.importorskip("torch", reason="needs the train extra; CI installs it")
 

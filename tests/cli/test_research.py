@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from commands import photograph, run, write
 
-from benchmarks.outcomes import LOOK_SIZES
+from benchmarks.accuracy.outcomes import LOOK_SIZES
 
 
 @pytest.fixture(scope="module")

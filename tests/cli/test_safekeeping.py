@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from commands import photograph, run, write
 
+from cli.demo.posters import poster
 from cli.options import settings
-from cli.posters import poster
 from engine.catalogue import Catalogue, StoredFeatures
 from engine.errors import UNFINISHED, DamagedData, ModelMismatch
 from engine.image import encode_jpeg
-from engine.lock import FolderLock
+from engine.index.folder_lock import FolderLock
 from engine.recognizer import Recognizer
-from engine.reindexing import reindex
-from engine.safekeeping import backup, restore
+from engine.upkeep.backup import backup, restore
+from engine.upkeep.reindex import reindex
 
 
 def answer(data: Path, photo: Path) -> str | None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from drawn import poster
 
+from engine.describe.patch_model import PatchModel
+from engine.describe.vocabulary import Vocabulary
 from engine.image import encode_jpeg
 from engine.recognizer import Recognizer
-from engine.runtime import PatchModel
-from engine.vocabulary import Vocabulary
 
 POSTERS = 30
 

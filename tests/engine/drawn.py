@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from engine.image import encode_jpeg
-from training.simulate import simulate
-from training.warp import Warp
+from training.simulation.photographs import simulate
+from training.simulation.warp import Warp
 
 CLUTTER = 900_000
 """Seeds from here on are drawn as backgrounds only: no test adds them to a gallery."""

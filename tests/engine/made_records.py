@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.catalogue import StoredFeatures
-from engine.global_index import quantise
-from engine.keypoints import Keypoints
-from engine.records import KEYPOINTS, pack, to_bytes
-from engine.vocabulary import Vocabulary
+from engine.describe.keypoints import Keypoints
+from engine.describe.records import KEYPOINTS, pack, quantise, to_bytes
+from engine.describe.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

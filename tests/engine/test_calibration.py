@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.calibration import (
+from engine.errors import ModelError
+from engine.judge.calibration import (
     ANSWER_FIGURES,
     FULL_FIGURES,
     FURTHEST,
@@ -18,8 +19,7 @@ from engine.calibration import (
     answer_figures,
     load_calibration,
 )
-from engine.errors import ModelError
-from engine.rivals import NO_RIVAL, Duel
+from engine.judge.look_alikes import NO_RIVAL, Duel
 
 
 def logistic(*names: str, weight: float = 1.0, intercept: float = 0.0) -> Logistic:

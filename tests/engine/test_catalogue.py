@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from engine.catalogue import MIGRATIONS, Catalogue, Change, Picture, StoredFeatures
-from engine.database import DATABASE_NAME, copy_database, open_database, upgrade_schema
+from engine.catalogue import Catalogue, Change, Picture, StoredFeatures
+from engine.catalogue.catalogue import MIGRATIONS
+from engine.catalogue.sqlite import DATABASE_NAME, copy_database, open_database
+from engine.catalogue.upgrade import upgrade_schema
 from engine.errors import (
     ChannelExists,
     ChannelNotFound,

@@ -13,9 +13,9 @@ import pytest
 from drawn import poster
 
 from engine.errors import ModelError
-from engine.full_image import FullImageModel, FullImageSettings, best_view
-from engine.full_image_card import RULES, read_full_image_card
-from engine.photo_views import MOST_WINDOWS, parse_views
+from engine.full_image.card import RULES, read_full_image_card
+from engine.full_image.model import FullImageModel, FullImageSettings, best_view
+from engine.full_image.views import MOST_WINDOWS, parse_views
 
 onnx = pytest.importorskip("onnx", reason="onnx makes the networks of these tests: pip install 'obverse[train]'")
 

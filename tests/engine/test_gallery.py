@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from made_records import made, photographed
 
-from engine import gallery as gallery_module
-from engine import store
 from engine.catalogue import Catalogue, Picture
-from engine.config import EngineSettings
-from engine.gallery import SHARED, Gallery, Shortlist
-from engine.records import KEYPOINTS, to_bytes
-from engine.vocabulary import Vocabulary
+from engine.describe.records import KEYPOINTS, to_bytes
+from engine.describe.vocabulary import Vocabulary
+from engine.index import embedded as gallery_module
+from engine.index import snapshot
+from engine.index.embedded import SHARED, Gallery
+from engine.settings import EngineSettings
+from engine.shortlist.lists import Shortlist
 
 TAIL, OWN_SHARD = 8, 30
 SETTINGS = EngineSettings(exhaustive_up_to=0)
@@ -357,7 +358,7 @@ class TestSlotTable:
 def reopened(catalogue: Catalogue, vocabulary: Vocabulary) -> Gallery:
     """A new gallery from what is saved, before it reads the log."""
     gallery = Gallery(catalogue, vocabulary, SETTINGS)
-    store.load(gallery, catalogue.folder)
+    snapshot.load(gallery, catalogue.folder)
     return gallery
 
 
@@ -393,7 +394,7 @@ class TestSaved:
     def test_loaded_equals_saved(self, gallery: Gallery) -> None:
         """A loaded gallery stands where the saved one stood, without reading the log, and finds the same."""
         filled(gallery)
-        store.save(gallery, gallery.catalogue.folder)
+        snapshot.save(gallery, gallery.catalogue.folder)
         again = reopened(gallery.catalogue, gallery.vocabulary)
         assert again.seq == gallery.seq == gallery.catalogue.last_seq()
         assert len(again.table.arrays[0]) == again.table.count == gallery.table.count
@@ -405,8 +406,8 @@ class TestSaved:
     def test_loaded_equals_rebuilt(self, gallery: Gallery) -> None:
         """A gallery built from the log alone finds the same pictures."""
         filled(gallery)
-        store.save(gallery, gallery.catalogue.folder)
-        store.forget(gallery.catalogue.folder)
+        snapshot.save(gallery, gallery.catalogue.folder)
+        snapshot.forget(gallery.catalogue.folder)
         rebuilt = reopened(gallery.catalogue, gallery.vocabulary)
         assert rebuilt.seq == 0
         rebuilt.refresh()
@@ -417,7 +418,7 @@ class TestSaved:
     def test_the_rest_of_the_log_is_replayed(self, gallery: Gallery) -> None:
         """What changed after the save is seen after the load."""
         filled(gallery)
-        store.save(gallery, gallery.catalogue.folder)
+        snapshot.save(gallery, gallery.catalogue.folder)
         add(gallery, 700)
         gallery.catalogue.remove_picture("one", "seed.1")
         again = reopened(gallery.catalogue, gallery.vocabulary)
@@ -432,8 +433,8 @@ class TestSaved:
             fill(current, range(turn * 50, turn * 50 + 50))
             current.catalogue.remove_picture("one", f"seed.{turn * 50}")
             current.refresh()
-            store.save(current, folder)
-            store.save(current, folder)
+            snapshot.save(current, folder)
+            snapshot.save(current, folder)
             if current is not gallery:
                 current.close()
             current = reopened(gallery.catalogue, gallery.vocabulary)
@@ -447,7 +448,7 @@ class TestSaved:
 
     def test_empty(self, gallery: Gallery) -> None:
         """An empty gallery can be saved and loaded."""
-        store.save(gallery, gallery.catalogue.folder)
+        snapshot.save(gallery, gallery.catalogue.folder)
         again = reopened(gallery.catalogue, gallery.vocabulary)
         assert again.table.count == 0
         fill(again, range(3))
@@ -460,7 +461,7 @@ class TestSaved:
         gallery.catalogue.close()
         shutil.copytree(gallery.catalogue.folder, tmp_path / "old")
         fill(gallery, range(3, 9))
-        store.save(gallery, gallery.catalogue.folder)
+        snapshot.save(gallery, gallery.catalogue.folder)
         shutil.copytree(gallery.catalogue.folder / "index", tmp_path / "old" / "index")
         old = Catalogue(tmp_path / "old")
         again = reopened(old, gallery.vocabulary)
@@ -473,7 +474,7 @@ class TestSaved:
         """Indexes of another model are not used."""
         gallery.catalogue.write_meta("fingerprint", "a")
         fill(gallery, range(3))
-        store.save(gallery, gallery.catalogue.folder)
+        snapshot.save(gallery, gallery.catalogue.folder)
         gallery.catalogue.write_meta("fingerprint", "b")
         again = reopened(gallery.catalogue, gallery.vocabulary)
         assert again.table.count == 0
@@ -482,7 +483,7 @@ class TestSaved:
     def test_a_reader_while_the_holder_saves(self, gallery: Gallery) -> None:
         """Another process that has the saved records mapped can read them while they are saved anew."""
         fill(gallery, range(200))
-        store.save(gallery, gallery.catalogue.folder)
+        snapshot.save(gallery, gallery.catalogue.folder)
         records = gallery.catalogue.folder / "index" / "records.bin"
         with subprocess.Popen(
             [sys.executable, "-c", MAPPED_READER, str(records)],
@@ -495,7 +496,7 @@ class TestSaved:
             assert reader.stdout.readline() == "mapped\n"
             until = time.monotonic() + 1.5
             while time.monotonic() < until and reader.poll() is None:
-                store.save(gallery, gallery.catalogue.folder)
+                snapshot.save(gallery, gallery.catalogue.folder)
             reader.stdin.close()
             reads = reader.stdout.readline()
         assert reader.returncode == 0
@@ -576,7 +577,7 @@ def saved(vocabulary: Vocabulary, tmp_path_factory: pytest.TempPathFactory) -> P
         catalogue = Catalogue(folder / "data")
         gallery = Gallery(catalogue, vocabulary, SETTINGS)
         filled(gallery)
-        store.save(gallery, catalogue.folder)
+        snapshot.save(gallery, catalogue.folder)
         gallery.close()
         catalogue.close()
     return folder / "data"
@@ -608,7 +609,7 @@ class TestDamaged:
         again.refresh()
         again.wait_for_builds()
         assert_found(again)
-        store.save(again, catalogue.folder)
+        snapshot.save(again, catalogue.folder)
         again.close()
         once_more = reopened(catalogue, vocabulary)
         assert once_more.seq == catalogue.last_seq()

@@ -7,7 +7,11 @@ import pytest
 from drawn import photo_of, poster
 from made_records import Made, made, photographed, table_of
 
-from engine.geometry import (
+from engine.describe.features import describe_photo, describe_picture, pack_features
+from engine.describe.patch_model import PatchModel
+from engine.describe.records import unpack
+from engine.describe.vocabulary import Vocabulary
+from engine.rank import (
     HAMMING_LIMIT,
     MATCHES_AT_MOST,
     WORD_HALF_BITS,
@@ -16,10 +20,6 @@ from engine.geometry import (
     index_photo,
     rank,
 )
-from engine.local_features import describe_photo, describe_picture, pack_features
-from engine.records import unpack
-from engine.runtime import PatchModel
-from engine.vocabulary import Vocabulary
 
 
 def indexed(photo: Made, vocabulary: Vocabulary) -> PhotoIndex:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import global_index
-from engine.global_index import VectorIndex, build_index, load_index, quantise, save_index, search
+from engine.describe.records import quantise
+from engine.shortlist import global_index
+from engine.shortlist.global_index import VectorIndex, build_index, load_index, save_index, search
 
 COUNT = 2_000
 

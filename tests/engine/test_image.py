@@ -27,7 +27,8 @@ from engine.errors import (
     TruncatedImage,
     UnsupportedFormat,
 )
-from engine.image import PNG_PIXELS, ImageLimits, decode, encode_jpeg, sniff, to_gray, trim_margins
+from engine.image import PNG_PIXELS, decode, encode_jpeg, sniff, to_gray, trim_margins
+from engine.settings import ImageLimits
 
 SMALL = cv2.GaussianBlur(cv2.resize(poster(1), (90, 120), interpolation=cv2.INTER_AREA), (0, 0), 1.5)
 """A picture whose eight orientations all differ."""

@@ -7,20 +7,17 @@ import numpy as np
 import pytest
 from drawn import flat, poster
 
-from engine.image import to_gray
-from engine.keypoints import (
+from engine.describe.keypoints import (
     LEVEL_FACTOR,
     LEVELS,
-    PATCH_EXTENT,
-    PATCH_SIDE,
     PHOTO_DETECTOR,
     PICTURE_DETECTOR,
     DetectorSettings,
     Keypoints,
     detect,
-    extract_patches,
-    resize_long_side,
 )
+from engine.describe.patches import PATCH_EXTENT, PATCH_SIDE, extract_patches
+from engine.image import resize_long_side, to_gray
 from engine.values import resize_matrix
 
 GRAY = to_gray(poster(3))

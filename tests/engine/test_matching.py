@@ -9,20 +9,14 @@ import numpy as np
 import pytest
 from drawn import Photo, photo_of, poster
 
-from engine.keypoints import PHOTO_DETECTOR, resize_long_side
-from engine.local_features import describe_photo, describe_picture, pack_features
-from engine.matching import (
-    PhotoSide,
-    find_homography,
-    match,
-    one_to_one,
-    prepare_photo,
-    project,
-    quad_is_sane,
-    similarities,
-)
-from engine.runtime import PatchModel
+from engine.describe.features import describe_photo, describe_picture, pack_features
+from engine.describe.keypoints import PHOTO_DETECTOR
+from engine.describe.patch_model import PatchModel
+from engine.describe.query import PhotoSide, prepare_photo
+from engine.image import resize_long_side
 from engine.values import resize_matrix
+from engine.verify.homography import find_homography, project, quad_is_sane
+from engine.verify.matching import match, one_to_one, similarities
 
 
 def oracle(similarity: np.ndarray, ratio: float) -> dict[tuple[int, int], float]:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from engine.methods import ESTIMATORS, FEATURES, METHODS, find_method, grid, matcher_method, parse_method
+from benchmarks.compare.methods import ESTIMATORS, FEATURES, METHODS, find_method, grid, matcher_method, parse_method
 
 
 class TestTable:
@@ -28,7 +28,9 @@ class TestTable:
 
     def test_is_data(self) -> None:
         """The table loads no library of numbers or images."""
-        code = "import sys, engine.methods; print({'numpy', 'cv2', 'faiss', 'onnxruntime'} & set(sys.modules))"
+        code = (
+            "import sys, benchmarks.compare.methods; print({'numpy', 'cv2', 'faiss', 'onnxruntime'} & set(sys.modules))"
+        )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout == "set()\n"
 

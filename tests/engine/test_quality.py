@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from drawn import encoded, poster
 
-from engine.keypoints import Keypoints
-from engine.quality import LEVEL_STEPS, level_of, quality
+from engine.describe.keypoints import Keypoints
+from engine.enrol.quality import LEVEL_STEPS, level_of, quality
 from engine.recognizer import Recognizer
 
 

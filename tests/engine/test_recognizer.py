@@ -12,8 +12,6 @@ import pytest
 from drawn import Photo, encoded, flat, photo_of, poster
 from PIL import Image
 
-from engine import gallery as gallery_module
-from engine.config import EngineSettings
 from engine.errors import (
     ChannelExists,
     ChannelNotFound,
@@ -28,7 +26,10 @@ from engine.errors import (
     TooFewFeatures,
 )
 from engine.image import encode_jpeg
-from engine.recognizer import Match, Recognition, Recognizer
+from engine.index import embedded as gallery_module
+from engine.recognise.answer import Match, Recognition
+from engine.recognizer import Recognizer
+from engine.settings import EngineSettings
 
 POSTERS = 30
 

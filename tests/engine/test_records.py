@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.keypoints import LEVEL_FACTOR, Keypoints
-from engine.records import KEYPOINTS, RECORD_BYTES, from_bytes, pack, to_bytes, unpack
+from engine.describe.keypoints import LEVEL_FACTOR, Keypoints
+from engine.describe.records import KEYPOINTS, RECORD_BYTES, from_bytes, pack, to_bytes, unpack
 
 
 def some(count: int, seed: int = 0) -> tuple[Keypoints, np.ndarray, np.ndarray]:

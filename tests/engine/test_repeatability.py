@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from drawn import poster
 
-from engine.additions import describe_addition
-from engine.config import EngineSettings
-from engine.global_index import quantise
-from engine.keypoints import Keypoints
-from engine.local_features import SHARPNESS, describe_photo, describe_picture, voting_order
-from engine.repeatability import FIGURES, NEAR, found_again, keypoint_figures
-from engine.runtime import PatchModel
+from engine.describe.features import SHARPNESS, describe_photo, describe_picture, voting_order
+from engine.describe.keypoints import Keypoints
+from engine.describe.patch_model import PatchModel
+from engine.describe.records import quantise
+from engine.describe.repeatability import FIGURES, NEAR, found_again, keypoint_figures
+from engine.enrol.preparation import describe_addition
+from engine.settings import EngineSettings
 
 SIZE = (200, 100)
 

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import ModelError
-from engine.keypoints import Keypoints
-from engine.local_features import LocalFeatures
-from engine.searching import global_queries
-from engine.vocabulary import (
+from engine.describe.features import LocalFeatures
+from engine.describe.keypoints import Keypoints
+from engine.describe.query import global_queries
+from engine.describe.signatures import unpack_signatures
+from engine.describe.vocabulary import (
     ASSIGNED_CELLS,
     HALF_BITS,
     ROOT_BITS,
     Vocabulary,
     load_vocabulary,
     save_vocabulary,
-    unpack_signatures,
 )
+from engine.errors import ModelError
 
 
 def unit(count: int, seed: int = 0, dimension: int = 64) -> np.ndarray:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from made_records import made, photographed, table_of
 
-from engine.records import unpack
-from engine.vocabulary import Vocabulary
-from engine.votes import (
+from engine.describe.records import unpack
+from engine.describe.vocabulary import Vocabulary
+from engine.shortlist.votes import (
     HUGE,
     LARGE,
     MEDIUM,

@@ -15,17 +15,17 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from engine.errors import ModelError
-from engine.full_image import FullImageModel, FullImageSettings, best_view, to_input
+from engine.full_image.model import FullImageModel, FullImageSettings, best_view, to_input
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'obverse[train]'")
 
 from torch import nn  # noqa: E402  # needs torch
 
-from training import backbones  # noqa: E402
-from training.backbones import export_backbone, take_classifier_off  # noqa: E402
-from training.export import PARITY  # noqa: E402
-from training.export_module import Reading, export_module  # noqa: E402
+from training.export import backbones  # noqa: E402
+from training.export.backbones import export_backbone, take_classifier_off  # noqa: E402
+from training.export.full_image import Reading, export_module  # noqa: E402
+from training.export.patch_model import PARITY  # noqa: E402
 
 SMALL = Reading(size=(40, 32))
 NAME = "squeezenet1_1"
@@ -332,7 +332,7 @@ def test_without_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_backbone_is_no_patch_model(tmp_path: Path) -> None:
     """The engine's own `model` setting refuses a full-image model, naming what its card lacks."""
-    from engine.runtime import PatchModel, RuntimeSettings
+    from engine.describe.patch_model import PatchModel, RuntimeSettings
 
     export_module(small(), tmp_path, name="small", reading=SMALL)
     with pytest.raises(ModelError, match="lacks vocabulary"):

@@ -7,19 +7,14 @@ import numpy as np
 import pytest
 from training_pictures import drawn
 
-from engine.keypoints import (
-    PHOTO_DETECTOR,
-    PICTURE_DETECTOR,
-    DetectorSettings,
-    detect,
-    extract_patches,
-)
+from engine.describe.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, DetectorSettings, detect
+from engine.describe.patches import extract_patches
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("kornia", reason="kornia is not installed: pip install 'obverse[train]'")
 
 
-from training.batch_keypoints import cut_patches, detect_batch, equalise, shrink  # noqa: E402
+from training.pairs.device_keypoints import cut_patches, detect_batch, equalise, shrink  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")

@@ -9,27 +9,31 @@ import numpy as np
 import pytest
 from training_pictures import drawn
 
+from engine.describe.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, Keypoints
+from engine.describe.patch_model import PatchModel
+from engine.describe.patches import PATCH_SIDE
 from engine.image import encode_jpeg
-from engine.keypoints import (
-    PATCH_SIDE,
-    PHOTO_DETECTOR,
-    PICTURE_DETECTOR,
-    Keypoints,
-)
-from engine.runtime import PatchModel
-from training.pairs import corresponding, list_pictures
-from training.recipe import draw_batch, draw_size
+from engine.image_files import list_pictures
+from training.pairs.in_processes import corresponding
+from training.simulation.recipe import draw_batch, draw_size
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("kornia", reason="kornia is not installed: pip install 'obverse[train]'")
 
 from one_device import OneDevice  # noqa: E402
 
-from training.batch_keypoints import detect_batch  # noqa: E402
-from training.batch_pairs import Bank, SimulatedPairs, _empty, corresponding_batch, make_bank, to_gray  # noqa: E402
-from training.batch_simulate import Warps, photograph  # noqa: E402
 from training.device_report import report  # noqa: E402
-from training.train import TrainingSettings, train  # noqa: E402
+from training.learn.train import TrainingSettings, train  # noqa: E402
+from training.pairs.device_keypoints import detect_batch  # noqa: E402
+from training.pairs.device_photographs import Warps, photograph  # noqa: E402
+from training.pairs.on_device import (  # noqa: E402
+    Bank,
+    SimulatedPairs,
+    _empty,
+    corresponding_batch,
+    make_bank,
+    to_gray,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -117,14 +121,14 @@ class TestPairs:
 
     def test_no_pair(self, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
         """Pictures of which no photo shows a keypoint are told, after a few attempts."""
-        monkeypatch.setattr("training.batch_pairs.ATTEMPTS", 2)
+        monkeypatch.setattr("training.pairs.on_device.ATTEMPTS", 2)
         nowhere = replace(bank, xy=torch.full_like(bank.xy, torch.nan))
         with pytest.raises(ValueError, match="2 batches of photos without a single pair"):
             simulated(nowhere, runs=1)(0, 0.0)
 
     @pytest.mark.parametrize("seed", range(3))
     def test_the_pairs_of_the_processors(self, bank: Bank, seed: int) -> None:
-        """Keypoints of pictures and photos correspond as `training.pairs` has it."""
+        """Keypoints of pictures and photos correspond as `training.pairs.in_processes` has it."""
         rows = torch.arange(3)
         some = bank.take(rows)
         rng = np.random.default_rng(seed)

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from training_pictures import FOLDS, NONE, WAVES, drawn, some_warp
 
-from training.recipe import Finish, Recipe, draw_batch, draw_size
-from training.simulate import develop, paint
+from training.simulation.photographs import develop, paint
+from training.simulation.recipe import Finish, Recipe, draw_batch, draw_size
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("kornia", reason="kornia is not installed: pip install 'obverse[train]'")
 
 
-from training.batch_simulate import Canvases, Warps, photograph  # noqa: E402
+from training.pairs.device_photographs import Canvases, Warps, photograph  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from training_pictures import drawn, some_warp
 
-from engine.keypoints import Keypoints
-from training.pairs import corresponding, generate, is_validation, list_pictures, pairs_of, read_rgb
-from training.simulate import simulate
+from engine.describe.keypoints import Keypoints
+from engine.image_files import list_pictures, read_rgb
+from training.pairs.in_processes import corresponding, generate, is_validation, pairs_of
+from training.simulation.photographs import simulate
 
 
 class TestPairs:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from training_pictures import FOLDS, NONE, WAVES, drawn, some_warp
 
-from training.contact_sheet import CELL, COLUMNS, GAP, ROWS, contact_sheet
-from training.new_pictures import SMALLEST, look_alike, new_picture, other_colours, overprint
-from training.pairs import list_pictures
-from training.simulate import render, simulate
-from training.warp import Warp, random_warp
+from engine.image_files import list_pictures
+from training.simulation.contact_sheet import CELL, COLUMNS, GAP, ROWS, contact_sheet
+from training.simulation.new_pictures import SMALLEST, look_alike, new_picture, other_colours, overprint
+from training.simulation.photographs import render, simulate
+from training.simulation.warp import Warp, random_warp
 
 
 class TestSimulate:

@@ -10,23 +10,29 @@ import numpy as np
 import pytest
 from training_pictures import drawn, some_warp
 
-from engine.config import EngineSettings
+from engine.describe.keypoints import Keypoints
+from engine.describe.patch_model import PatchModel
+from engine.describe.repeatability import FIGURES
 from engine.image import encode_jpeg
-from engine.keypoints import Keypoints
+from engine.image_files import list_pictures
 from engine.recognizer import Recognizer
-from engine.repeatability import FIGURES
-from engine.runtime import PatchModel
-from training.pairs import generate, list_pictures
-from training.simulate import simulate
+from engine.settings import EngineSettings
+from training.pairs.in_processes import generate
+from training.simulation.photographs import simulate
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'obverse[train]'")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'obverse[train]'")
 
-from training.export import PARITY, export, export_network, load_checkpoint  # noqa: E402  # both need torch
-from training.network import PatchNetwork  # noqa: E402
-from training.repeatability import fit_repeatability, observe, visible  # noqa: E402  # needs scikit-learn
-from training.train import (  # noqa: E402
+from training.export.patch_model import (  # noqa: E402  # both need torch
+    PARITY,
+    export,
+    export_network,
+    load_checkpoint,
+)
+from training.learn.network import PatchNetwork  # noqa: E402
+from training.learn.repeatability import fit_repeatability, observe, visible  # noqa: E402  # needs scikit-learn
+from training.learn.train import (  # noqa: E402
     TrainingSettings,
     hardest_triplets,
     second_order,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from training.warp import Warp, random_warp
+from training.simulation.warp import Warp, random_warp
 
 
 def drawn(seed: int, *, width: int = 240, height: int = 320) -> np.ndarray:

@@ -2,6 +2,6 @@
 
 from alembic import context
 
-from engine.database import run_migrations
+from engine.catalogue.upgrade import run_migrations
 
 run_migrations(context.config)

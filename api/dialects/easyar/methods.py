@@ -18,7 +18,7 @@ from api.errors import SimilarPicture
 from api.service import NewPicture, Service
 from engine.catalogue import Picture
 from engine.errors import InvalidValue, PictureNotFound, TooFewFeatures
-from engine.recognizer import Recognition
+from engine.recognise.answer import Recognition
 
 LARGEST_PAGE = 100
 LARGEST_LIST = 1_000

@@ -15,8 +15,8 @@ from typing import Any
 
 from litestar.types import Receive
 
-from api.body import SMALL_FIELD_BYTES, BodyReader, FormRules
 from api.dialects.easyar.errors import WrongContentType
+from api.edge.body import SMALL_FIELD_BYTES, BodyReader, FormRules
 from api.errors import BodyTooLarge, MalformedBody
 from api.service import Service
 from engine.errors import InvalidValue, NotAnImage

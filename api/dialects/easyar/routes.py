@@ -15,14 +15,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import SkipValidation
 
 from api.accounts.apps import App
-from api.body import BodyReader
 from api.dialects.easyar import codes, methods, parameters, signing
 from api.dialects.easyar.contract import OPERATIONS, Operation
 from api.dialects.easyar.methods import Call, Result
 from api.dialects.easyar.parameters import Parameters
 from api.dialects.easyar.tokens import Permission, Tokens
+from api.edge.body import BodyReader
+from api.edge.requests import note, request_id
 from api.errors import BodyTooLarge, Busy, MalformedBody
-from api.requests import note, request_id
 from api.service import Service
 from engine.errors import InvalidValue, ObverseError
 

@@ -18,8 +18,8 @@ from api.dialects.easyar.parameters import SIGNING, Parameters
 from api.errors import BodyTooLarge
 from api.service import Service
 from engine.catalogue import Picture
+from engine.enrol.grades import Grades
 from engine.errors import InvalidValue
-from engine.grading import Grades
 from engine.image import decode, encode_jpeg, to_gray
 
 FACTS = "easyar"

@@ -17,9 +17,9 @@ import msgspec
 
 from api.accounts.apps import App, Apps
 from api.accounts.vault import Vault
-from api.body import SMALL_FIELD_BYTES
 from api.dialects.easyar import errors, signing
 from api.dialects.easyar.parameters import Parameters
+from api.edge.body import SMALL_FIELD_BYTES
 from engine.errors import InvalidValue
 
 Permission = Literal["READ", "WRITE"]

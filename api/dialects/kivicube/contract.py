@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from api.body import SMALL_FIELD_BYTES, FormRules
 from api.dialects.kivicube import methods
+from api.edge.body import SMALL_FIELD_BYTES, FormRules
 from api.settings import Settings
 
 Kind = Literal["text", "number", "integer", "file"]

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from api.accounts.store import User
-from api.body import Form
 from api.dialects.kivicube import wire
+from api.edge.body import Form
 from api.errors import BodyTooLarge, NotMultipart, WrongCredentials
 from api.service import NewPicture, Service, check_identifier
 from api.stats import dates
 from engine.catalogue import Channel
 from engine.errors import InvalidValue, PictureNotFound
-from engine.recognizer import Match, Recognition
+from engine.recognise.answer import Match, Recognition
 
 Call = Callable[[Service, Form], Awaitable[wire.Answer]]
 

@@ -13,11 +13,11 @@ from litestar import Request, Response, Router, post
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from api.body import BodyReader
 from api.dialects.kivicube import codes, contract, wire
 from api.dialects.kivicube.document import documented
+from api.edge.body import BodyReader
+from api.edge.requests import note, request_id
 from api.errors import BodyTooLarge, Busy, MalformedBody, NotMultipart
-from api.requests import note, request_id
 from api.service import Service
 from engine.errors import ObverseError
 

@@ -1,0 +1,156 @@
+"""What the engine found for each evaluation photo, kept so that fits and scores need no second run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from benchmarks.sets import CHANNEL, EvaluationSet, side_of
+from engine.describe.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, DetectorSettings
+from engine.errors import PictureNotFound, TooFewFeatures
+from engine.judge.calibration import Calibration, answer_figures
+from engine.judge.look_alikes import NO_RIVAL, UNMET, Duel, meet
+from engine.recognizer import Recognizer
+from engine.timing import Clock
+from engine.values import ColorImage
+from engine.verify.evidence import Looked
+
+LOOK_SIZES = (1.0, 0.92, 1.08, 0.96, 1.04)
+"""Sizes of a photo at the looks that a fit takes at it, in shares of the size that is served: each finds other
+keypoints, and which of two look-alikes comes out ahead is often no more than that (docs/decisions/0010)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One look at one photo. right: identifiers of the right pictures; allowed: of those that are visible too;
+    candidates: (identifier, figures) of the verified ones, most inliers first; twins: for each candidate the
+    positions of those that are the same stored picture; duels: figures of candidate i against j under the
+    key "i,j"; level: the highest of the right pictures', 0 where there is none; side: "fit" or "report"."""
+
+    set: str
+    query: str
+    right: list[str]
+    allowed: list[str]
+    hard: bool
+    side: str
+    candidates: list[tuple[str, dict[str, float]]]
+    twins: list[list[int]]
+    duels: dict[str, dict[str, float]]
+    level: int
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best candidate by the calibration: identifier (None where nothing verified) and match ratio."""
+
+    identifier: str | None
+    match_ratio: float
+
+
+def collect(
+    recognizer: Recognizer, sets: Sequence[EvaluationSet], *, side: str | None = None, looks: int = 1
+) -> Iterator[Outcome]:
+    """Runs every photo of the sets, or of one `side` of them, one at a time, each with the first `looks` of
+    LOOK_SIZES; the first is what is served."""
+    channel = recognizer.catalogue.channel(CHANNEL).id
+    for evaluation, query in photos_of(sets, side):
+        photo = (evaluation.folder / "queries" / query).read_bytes()
+        for size in LOOK_SIZES[:looks]:
+            yield _look(recognizer, channel, evaluation, query, photo, size)
+
+
+def photos_of(sets: Sequence[EvaluationSet], side: str | None) -> list[tuple[EvaluationSet, str]]:
+    """Each photo of one side, None: of both, with its set."""
+    return [(s, q) for s in sets for q, refs in sorted(s.truth.items()) if side in (None, side_of(q, refs))]
+
+
+def _look(
+    recognizer: Recognizer, channel: int, evaluation: EvaluationSet, query: str, photo: bytes, size: float
+) -> Outcome:
+    references, searcher, clock = evaluation.truth[query], recognizer.searcher, Clock()
+    detectors = (_resized(PHOTO_DETECTOR, size), _resized(CLOSER_DETECTOR, size))
+    try:
+        search, found = searcher.examine(photo, [channel], clock, detectors=detectors)
+    except TooFewFeatures:
+        search, found = None, []
+    known = recognizer.catalogue.pictures_by_id([one.verified.candidate.picture_id for one in found])
+    names = [known[one.verified.candidate.picture_id].identifier for one in found]
+    twins = [[j for j, b in enumerate(found) if j != i and searcher.same_picture(a, b)] for i, a in enumerate(found)]
+    duels: dict[str, dict[str, float]] = {}
+    if search is not None:
+        with clock.stage("judge"):
+            searcher.judge(found, search.image)
+        duels = _duels(found, twins, search.image)
+    return Outcome(
+        evaluation.name,
+        query,
+        sorted(evaluation.identifier(r) for r in references),
+        sorted(evaluation.identifier(r) for r in evaluation.also_visible.get(query, ())),
+        query in evaluation.hard,
+        side_of(query, references),
+        list(zip(names, [one.figures for one in found], strict=True)),
+        twins,
+        duels,
+        max((_level(recognizer, evaluation.identifier(r)) for r in references), default=0),
+        clock.milliseconds,
+    )
+
+
+def _resized(detector: DetectorSettings, size: float) -> DetectorSettings:
+    return replace(detector, long_side=round(size * detector.long_side))
+
+
+def _level(recognizer: Recognizer, identifier: str) -> int:
+    """0 for a reference that was refused: its photos are misses."""
+    try:
+        return recognizer.get(CHANNEL, identifier).level
+    except PictureNotFound:
+        return 0
+
+
+def _duels(found: Sequence[Looked], twins: Sequence[Sequence[int]], photo: ColorImage) -> dict[str, dict[str, float]]:
+    """All pairs, since a new fit may order the candidates anew."""
+    return {
+        f"{i},{j}": vars(meet(a, b, photo))
+        for i, a in enumerate(found)
+        for j, b in enumerate(found)
+        if i != j and j not in twins[i]
+    }
+
+
+def answer_rows(outcome: Outcome, calibration: Calibration) -> list[tuple[str, dict[str, float]]]:
+    """(identifier, what the answer model reads) of each candidate against its rival, as
+    `Recognizer.judge` pairs them."""
+    logits = [calibration.pair_logit(figures) for _, figures in outcome.candidates]
+    order = sorted(range(len(logits)), key=lambda i: -logits[i])
+    rivals = {i: next((j for j in order if j != i and j not in outcome.twins[i]), None) for i in order}
+    rows = []
+    for i, rival in rivals.items():
+        met, runner_up = NO_RIVAL, None
+        if rival is not None:
+            close = {i, rival} == {order[0], rivals[order[0]]}
+            figures = outcome.duels.get(f"{i},{rival}") if close else None
+            met = Duel(**figures) if figures else UNMET
+            runner_up = logits[rival]
+        rows.append((outcome.candidates[i][0], answer_figures(logits[i], runner_up, met)))
+    return rows
+
+
+def answer(outcome: Outcome, calibration: Calibration) -> Answer:
+    """As `Recognizer.recognise` would."""
+    rated = [(calibration.answer_ratio(figures), name) for name, figures in answer_rows(outcome, calibration)]
+    ratio, name = max(rated, key=lambda pair: pair[0], default=(0.0, None))
+    return Answer(name, ratio)
+
+
+def write_outcomes(path: Path, outcomes: Iterable[Outcome]) -> None:
+    with path.open("w") as file:
+        file.writelines(json.dumps(asdict(o)) + "\n" for o in outcomes)
+
+
+def read_outcomes(path: Path) -> list[Outcome]:
+    with path.open() as file:
+        return [Outcome(**json.loads(line)) for line in file]

@@ -1,0 +1,173 @@
+"""What methods share while they are compared: described images on disk, built lists, Obverse's gallery."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.compare.material import Material, Photo, Picture, read_small
+from benchmarks.compare.methods import Method, Verifier
+from benchmarks.compare.parts.engine_lists import EngineGallery, GlobalList, VotesList
+from benchmarks.compare.parts.feature_store import Arrays, ArrayStore
+from benchmarks.compare.parts.local_features import Classical, Patches
+from benchmarks.compare.parts.shortlists import ENGINE_LISTS, Shortlist, make_shortlist
+from engine.describe.patch_model import PatchModel
+from engine.values import Array, ColorImage, FloatArray
+
+
+class Describer(Protocol):
+    """As Shortlist has it."""
+
+    kind: str
+
+    def describe(self, image: ColorImage, *, photo: bool) -> Arrays: ...
+
+
+class Searchable(Protocol):
+    """What every list can do once it is built."""
+
+    def search(self, photo: Arrays, k: int) -> tuple[Array, FloatArray]: ...
+
+    def bytes_per_picture(self) -> float: ...
+
+
+class Workshop:
+    """folder: of the cache; gallery_folder: of Obverse's gallery, where that is another. Parts are made when they
+    are first asked for; close it."""
+
+    def __init__(
+        self, folder: Path, material: Material, *, threads: int = 1, gallery_folder: Path | None = None
+    ) -> None:
+        self._gallery_folder = gallery_folder or folder
+        self.folder, self.material, self.threads = folder, material, threads
+        self._stores: dict[str, ArrayStore] = {}
+        self._describers: dict[str, Describer] = {}
+        self._lists: dict[str, Searchable] = {}
+        self._shortlists: dict[str, Shortlist] = {}
+        self._gallery: EngineGallery | None = None
+        self.build_seconds: dict[str, float] = {}
+
+    def close(self) -> None:
+        for store in self._stores.values():
+            store.close()
+        if self._gallery is not None:
+            self._gallery.close()
+
+    # Obverse's gallery
+
+    def gallery(self, tell: Callable[[], None] = lambda: None) -> EngineGallery:
+        if self._gallery is None:
+            self._gallery = EngineGallery(self._gallery_folder, self.material.pictures, threads=self.threads, tell=tell)
+        return self._gallery
+
+    # Described images
+
+    def describer(self, name: str) -> Describer:
+        """Of local features ("orb", "sift", "akaze", "patches") or of a list."""
+        if name not in self._describers:
+            if name == "patches":
+                self._describers[name] = Patches(PatchModel())
+            elif name in ("orb", "sift", "akaze"):
+                self._describers[name] = Classical(name)
+            else:
+                self._describers[name] = self.shortlist(name)
+        return self._describers[name]
+
+    def shortlist(self, name: str) -> Shortlist:
+        if name not in self._shortlists:
+            self._shortlists[name] = make_shortlist(name)
+        return self._shortlists[name]
+
+    def store(self, kind: str) -> ArrayStore:
+        if kind not in self._stores:
+            self._stores[kind] = ArrayStore(self.folder / "features", kind)
+        return self._stores[kind]
+
+    def missing(self, names: Iterable[str], image: Photo | Picture) -> list[str]:
+        """Describers whose features of an image are not kept yet."""
+        key, kinds = _key(image), dict.fromkeys(names)
+        found = {self.describer(n).kind: n for n in kinds if key not in self.store(self.describer(n).kind)}
+        return list(found.values())
+
+    def describe(self, names: Iterable[str], image: Photo | Picture) -> None:
+        """Keeps what the describers give of an image, with the milliseconds; decodes it once for all."""
+        names = self.missing(names, image)
+        if not names:
+            return
+        key, photo = _key(image), isinstance(image, Photo)
+        started = time.perf_counter()
+        pixels, _ = read_small(image.path)
+        if key not in self.store("decoded"):
+            self.store("decoded").put(key, {}, 1e3 * (time.perf_counter() - started))
+        for name in names:
+            describer = self.describer(name)
+            started = time.perf_counter()
+            arrays = describer.describe(pixels, photo=photo)
+            self.store(describer.kind).put(key, arrays, 1e3 * (time.perf_counter() - started))
+
+    def arrays(self, name: str, image: Photo | Picture) -> Arrays:
+        """Of one describer, described now if need be."""
+        self.describe([name], image)
+        return self.store(self.describer(name).kind).get(_key(image))
+
+    def ms(self, names: Iterable[str], image: Photo | Picture) -> tuple[float, float]:
+        """Milliseconds that an image took to decode, and to be described in these ways."""
+        key = _key(image)
+        kinds = {self.describer(n).kind for n in names}
+        return self.store("decoded").ms(key), sum(self.store(kind).ms(key) for kind in kinds)
+
+    def bytes(self, name: str, images: Sequence[Picture]) -> float:
+        """Mean bytes that the described pictures take."""
+        store = self.store(self.describer(name).kind)
+        return sum(store.bytes(_key(i)) for i in images) / max(len(images), 1)
+
+    # Lists
+
+    def built(self, name: str) -> Searchable:
+        """A list of all pictures."""
+        if name not in self._lists:
+            self._lists[name] = self._build(name)
+        return self._lists[name]
+
+    def _build(self, name: str) -> Searchable:
+        if name in ENGINE_LISTS:
+            gallery = self.gallery()
+            return VotesList(gallery) if name == "votes" else GlobalList(gallery)
+        pictures = [self.arrays(name, p) for p in self.material.pictures]
+        started = time.perf_counter()
+        found = self.shortlist(name)
+        found.build(pictures)
+        self.build_seconds[name] = time.perf_counter() - started
+        return found
+
+
+def photo_features(method: Method) -> list[str]:
+    """Describers that a method needs of a photo."""
+    if method.verifier == "obverse":
+        return ["patches"]
+    engine = any(s in ENGINE_LISTS for s in method.shortlists) or method.ranking == "geometry"
+    lists = [s for s in method.shortlists if s not in ENGINE_LISTS]
+    return list(dict.fromkeys([*lists, *(["patches"] if engine else []), *verifier_features(method)]))
+
+
+def picture_features(method: Method) -> list[str]:
+    """The same of a picture, besides what Obverse's gallery keeps."""
+    lists = [s for s in method.shortlists if s not in ENGINE_LISTS]
+    return list(dict.fromkeys([*lists, *verifier_features(method)]))
+
+
+def verifier_features(method: Method) -> list[str]:
+    if not isinstance(method.verifier, Verifier) or method.verifier.features in ("words", "matcher"):
+        return []
+    return [method.verifier.features]
+
+
+def needs_gallery(method: Method) -> bool:
+    """Whether Obverse's own gallery has to be filled."""
+    return any(s in ENGINE_LISTS for s in method.shortlists) or method.ranking == "geometry"
+
+
+def _key(image: Photo | Picture) -> str:
+    return f"{image.sha}-{'photo' if isinstance(image, Photo) else 'picture'}"

@@ -1,0 +1,74 @@
+"""What `obverse info` tells of a gallery."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.prediction import in_words
+from engine.index.embedded import SHARED
+from engine.index.segments import IndexSegment
+from engine.recognizer import Recognizer
+from engine.settings import EngineSettings
+
+
+def condition(folder: Path, settings: EngineSettings) -> dict[str, Any]:
+    """`Recognizer.info` with the kinds of the indexes, and how many changes the saved files lag behind. The
+    folder is only read, so that a server may start meanwhile."""
+    saved = _saved_position(folder)
+    with Recognizer.open(folder, settings, hold=False) as recognizer:
+        found = recognizer.info()
+        pictures = max(found["pictures"], 1)
+        names = {channel.id: channel.name for channel in recognizer.catalogue.channels()} | {SHARED: "(small channels)"}
+        shards = {
+            names.get(number, str(number)): {
+                "segments": [_segment(segment) for segment in shard.segments],
+                "newest_ranked_whole": len(shard.tail),
+            }
+            for number, shard in recognizer.gallery.shards.items()
+        }
+    del found["segments"], found["tail"], found["holder"]
+    return {
+        **found,
+        "disk_bytes_per_picture": round(found["disk_bytes"] / pictures),
+        "indexes": shards,
+        "saved_log_position": saved,
+        "changes_since_saved": found["log_position"] - saved,
+    }
+
+
+def _segment(segment: IndexSegment) -> dict[str, Any]:
+    preset = segment.votes.settings
+    votes = f"{preset.keypoints} keypoints, {2 * preset.half_bits}-bit words"
+    return {"pictures": segment.pictures, "global": segment.vectors.kind, "votes": votes}
+
+
+def _saved_position(folder: Path) -> int:
+    """Of the log, when the indexes were saved last; 0 where they never were."""
+    try:
+        return int(json.loads((folder / "index" / "manifest.json").read_text())["seq"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return 0
+
+
+def show_condition(found: dict[str, Any]) -> None:
+    table = Table(show_header=False)
+    table.add_row("pictures", str(found["pictures"]))
+    for name, count in found["channels"].items():
+        table.add_row(f"  {name}", str(count))
+    table.add_row("model", found["model"])
+    table.add_row("default threshold", f"{found['default_threshold']:g}")
+    table.add_row("on disk", f"{in_words(found['disk_bytes'])}, {in_words(found['disk_bytes_per_picture'])} a picture")
+    for part, size in found["memory_bytes"].items():
+        table.add_row(f"memory: {part}", in_words(size))
+    for name, shard in found["indexes"].items():
+        kinds = [f"{s['pictures']} pictures (global {s['global']}; votes {s['votes']})" for s in shard["segments"]]
+        kinds.append(f"{shard['newest_ranked_whole']} newest ranked whole")
+        table.add_row(f"index: {name}", "\n".join(kinds))
+    fresh = found["changes_since_saved"]
+    table.add_row("saved indexes", "up to date" if not fresh else f"{fresh} changes behind; replayed at a start")
+    Console().print(table)

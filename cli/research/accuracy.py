@@ -1,0 +1,253 @@
+"""`obverse recall`, `evaluate`, `calibrate`, `bench`: how well the engine does, on anyone's own photographs."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from cli.options import AsJson, notices, print_json, refuse, settings
+
+if TYPE_CHECKING:
+    from benchmarks.accuracy.outcomes import Outcome
+    from benchmarks.sets import EvaluationSet
+    from engine.recognizer import Recognizer
+
+Sets = Annotated[
+    list[Path],
+    typer.Argument(metavar="SET...", exists=True, file_okay=False, help="Folders with refs/, queries/ and truth.csv."),
+]
+Distractors = Annotated[
+    list[Path] | None,
+    typer.Option("--distractors", exists=True, file_okay=False, help="Folder of further pictures; may be repeated."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Most pictures to take of each distractors folder.")]
+Gallery = Annotated[
+    Path | None,
+    typer.Option("--data", file_okay=False, help="Keep the gallery here for later runs (default: a temporary one)."),
+]
+Model = Annotated[
+    Path | None, typer.Option(exists=True, file_okay=False, help="Model folder (default: the shipped one).")
+]
+bench_app = typer.Typer(no_args_is_help=True)
+
+
+class Split(enum.StrEnum):
+    """The halves of the objects: the match ratio is fitted on one and reported on the other."""
+
+    FIT = "fit"
+    REPORT = "report"
+    ALL = "all"
+
+
+def recall(
+    sets: Sets,
+    distractors: Distractors = None,
+    limit: Limit = None,
+    depths: Annotated[str, typer.Option(help="Depths of the shortlist, separated by commas.")] = "1,10,50,100,500,1500",
+    data: Gallery = None,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recall of the shortlist and of the ranking by geometry, beside the ceiling: every picture ranked."""
+    from benchmarks.accuracy.stage_recall import recall as run
+
+    marks = _depths(depths)
+    with _gallery(sets, distractors, limit, data, model) as (recognizer, evaluated):
+        found = run(recognizer, evaluated, marks)
+    if as_json:
+        print_json(found)
+        return
+    table = Table(
+        "set", "queries", *(f"shortlist@{d}" for d in marks), "geometry@1", "geometry@10", "ceiling", "quotient"
+    )
+    for name, row in _rows(found):
+        shares = [row["shortlist_recall"][str(d)] for d in marks]
+        after = (row["geometry_recall"]["1"], row["geometry_recall"]["10"], row["ceiling"], row["quotient"])
+        table.add_row(name, str(row["queries"]), *(_share(value) for value in (*shares, *after)))
+    Console().print(table)
+    typer.echo(f"gallery of {found['gallery']} pictures")
+
+
+def evaluate(
+    sets: Sets,
+    distractors: Distractors = None,
+    limit: Limit = None,
+    split: Annotated[Split, typer.Option(help="Which half of the objects to report.")] = Split.ALL,
+    data: Gallery = None,
+    model: Model = None,
+    calibration: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Fit by `obverse calibrate` (default: shipped).")
+    ] = None,
+    outcomes: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Keep here what was found for each photo, one JSON a line.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """End to end: recall, wrong answers, false accepts on easy and on hard negatives, latency by stage."""
+    from benchmarks.accuracy.end_to_end import report
+    from benchmarks.accuracy.outcomes import write_outcomes
+
+    with _gallery(sets, distractors, limit, data, model, calibration=calibration) as (recognizer, evaluated):
+        found = _collect(recognizer, evaluated, split)
+        if outcomes:
+            write_outcomes(outcomes, found)
+        count = sum(recognizer.gallery.sizes.values())
+        result = report(found, recognizer.calibration, threshold=recognizer.default_threshold, gallery=count)
+    if as_json:
+        print_json(result)
+        return
+    names = (
+        "queries",
+        "positives",
+        "recall_at_1",
+        "wrong",
+        "false_accepts_easy",
+        "false_accepts_hard",
+        "p50_ms",
+        "p95_ms",
+    )
+    table = Table("set", *names)
+    for name, row in _rows(result):
+        table.add_row(name, *(f"{row[key]:g}" if row[key] is not None else "" for key in names))
+    Console().print(table)
+    typer.echo(f"gallery of {result['gallery']} pictures, answers at a match ratio of {result['threshold']:g} or more")
+
+
+def calibrate(
+    sets: Sets,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="File to write; the `calibration` setting takes it.")],
+    distractors: Distractors = None,
+    limit: Limit = None,
+    split: Annotated[Split, typer.Option(help="Which half of the objects to fit on.")] = Split.FIT,
+    data: Gallery = None,
+    model: Model = None,
+    looks: Annotated[
+        int, typer.Option(min=1, max=5, help="Times that each photo is looked at, at slightly different sizes.")
+    ] = 5,
+    threshold_split: Annotated[
+        Split | None,
+        typer.Option(help="Which half of the objects chooses the threshold (default: that of --split)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit the match ratio and its default threshold to sets of your own."""
+    from benchmarks.accuracy.calibrate import fit, write_calibration
+
+    chosen_on = threshold_split or split
+    with _gallery(sets, distractors, limit, data, model) as (recognizer, evaluated):
+        found = _collect(recognizer, evaluated, split if split is chosen_on else Split.ALL, looks=looks)
+        fingerprint = recognizer.fingerprint
+    seen = {half: [o for o in found if half is Split.ALL or o.side == half] for half in (split, chosen_on)}
+    try:
+        fitted = fit(seen[split], threshold_on=seen[chosen_on])
+    except ValueError as error:
+        typer.echo(f"obverse: {error}", err=True)
+        raise typer.Exit(1) from error
+    photos = len(seen[split]) // looks
+    facts = {
+        "sets": [s.name for s in evaluated],
+        "photos": photos,
+        "looks": looks,
+        "split": str(split),
+        "threshold_split": str(chosen_on),
+        "model": fingerprint,
+    }
+    write_calibration(out, fitted, facts)
+    if as_json:
+        print_json({"file": str(out), "threshold": fitted.threshold, **facts})
+    else:
+        typer.echo(f"{out}: fitted on {photos} photos, default threshold {fitted.threshold:g}")
+
+
+@bench_app.callback()
+def bench() -> None:
+    """Measure speed and growth."""
+
+
+@bench_app.command("scale")
+def scale(
+    pictures: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Real pictures; 1,000 are plenty.")],
+    sizes: Annotated[
+        str, typer.Option(help="Pictures of the galleries, separated by commas.")
+    ] = "10000,100000,1000000",
+    votes_only: Annotated[str, typer.Option(help="Sizes at which the votes alone are measured.")] = "",
+    photos: Annotated[int, typer.Option(min=1, help="Photos to search with.")] = 40,
+    work: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Where the indexes find room (default: temporary)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Latency, memory and disk of galleries of growing size, made of real pictures' keypoints."""
+    from benchmarks.speed.scale import run_scale
+
+    alone = _depths(votes_only) if votes_only else []
+    found = run_scale(pictures, sizes=_depths(sizes), votes_only=alone, photos=photos, work=work, settings=settings())
+    if as_json:
+        print_json(found)
+        return
+    for title in ("sizes", "votes_only"):
+        for row in found[title]:
+            table = Table(show_header=False, title=title, title_justify="left")
+            for name, value in row.items():
+                table.add_row(name, str(value))
+            Console().print(table)
+
+
+@contextlib.contextmanager
+def _gallery(
+    sets: Sequence[Path],
+    distractors: Sequence[Path] | None,
+    limit: int | None,
+    data: Path | None,
+    model: Path | None,
+    **changes: Any,
+) -> Iterator[tuple[Recognizer, list[EvaluationSet]]]:
+    """One gallery with the references of all sets and the distractors; what is refused is told."""
+    from benchmarks.sets import fill, pictures_in, read_set
+    from engine.recognizer import Recognizer
+
+    if model is not None:
+        changes["model"] = model
+    evaluated = [read_set(folder) for folder in sets]
+    others = [path for folder in distractors or () for path in pictures_in(folder)[:limit]]
+    with contextlib.ExitStack() as stack:
+        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        recognizer = stack.enter_context(Recognizer.open(folder, settings(**changes)))
+        notices.print(f"filling a gallery with {len(evaluated)} sets and {len(others)} distractors")
+        for path, reason in fill(recognizer, evaluated, others).items():
+            refuse(path, reason)
+        recognizer.warm_up()
+        yield recognizer, evaluated
+
+
+def _collect(recognizer: Recognizer, sets: Sequence[EvaluationSet], split: Split, *, looks: int = 1) -> list[Outcome]:
+    from benchmarks.accuracy.outcomes import collect, photos_of
+
+    side = None if split is Split.ALL else str(split)
+    found, total = collect(recognizer, sets, side=side, looks=looks), looks * len(photos_of(sets, side))
+    return list(track(found, "recognising", total=total, console=notices, transient=True))
+
+
+def _depths(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(f"{text!r} is no list of whole numbers such as 1,10,100")
+    return sorted({int(part) for part in parts})
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [*found["sets"].items(), ("all", found["all"])]
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

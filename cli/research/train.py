@@ -1,0 +1,79 @@
+"""`obverse train`: a descriptor of one's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import notices
+from cli.research.progress import share_bar
+
+
+def train(
+    data: Annotated[
+        Path,
+        typer.Option(exists=True, file_okay=False, help="Folder of pictures (flat ones: covers, posters, labels)."),
+    ],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for pairs, checkpoint and model.")],
+    config: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Training settings as TOML: docs/cli.md.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt, if it is there.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Another training's checkpoint.pt to begin with.")
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="A model's folder, to learn its descriptors, too.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Longest training time.")] = None,
+    pairs: Annotated[int, typer.Option(min=1_000, help="Pairs of patches to learn from.")] = 400_000,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes that make pairs (default: one per core).")
+    ] = None,
+    on_device: Annotated[
+        bool | None,
+        typer.Option(
+            "--on-device/--in-processes",
+            help="Where pairs are made: fresh ones for each step where the network trains, or PAIRS beforehand by "
+            "PROCESSES (default: on the device if it is a GPU).",
+        ),
+    ] = None,
+) -> None:
+    """Train the patch descriptor on a folder of pictures and export it. Needs the `train` extra."""
+    from training.pipeline import Plan, has_gpu, read_settings, run
+
+    try:
+        settings = read_settings(config, minutes=minutes)
+        on_device = has_gpu() if on_device is None else on_device
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--config") from error
+    workers = processes or len(os.sched_getaffinity(0))
+    plan = Plan(
+        data=data,
+        out=out,
+        pairs=pairs,
+        processes=workers,
+        resume=resume,
+        start=start,
+        teacher=teacher,
+        on_device=on_device,
+    )
+    try:
+        with share_bar("training") as watch:
+            card = run(plan, settings, tell=notices.print, watch=watch)
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    except ValueError as error:
+        typer.echo(f"obverse: {error}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"{out / 'model'}: {card['name']}, {card['parameters']} parameters; use it with the `model` setting")
+
+
+def _missing(error: ModuleNotFoundError) -> typer.Exit:
+    typer.echo(f"obverse: {error.name} is missing: pip install 'obverse[train]'", err=True)
+    return typer.Exit(1)

@@ -1,0 +1,25 @@
+"""What an identifier, a channel's name, metadata and a threshold may be: one rule in one place."""
+
+from __future__ import annotations
+
+import re
+
+from engine.errors import InvalidValue
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9@_.]{3,50}")
+
+
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
+
+
+METADATA_BYTES = 2_000_000
+
+
+def check_values(*, identifier: str | None, metadata: str, threshold: float | None) -> None:
+    """Raises InvalidValue."""
+    if identifier is not None and not IDENTIFIER.fullmatch(identifier):
+        raise InvalidValue("identifier", "3 to 50 of A-Z a-z 0-9 @ _ .")
+    if len(metadata.encode(errors="surrogatepass")) > METADATA_BYTES:
+        raise InvalidValue("metadata", f"at most {METADATA_BYTES} bytes")
+    if threshold is not None and not 0 <= threshold <= 100:
+        raise InvalidValue("threshold", "a number from 0 to 100")

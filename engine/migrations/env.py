@@ -1,7 +1,0 @@
-"""Alembic's entry for the engine's tables; `engine.database.upgrade_schema` calls it."""
-
-from alembic import context
-
-from engine.database import run_migrations
-
-run_migrations(context.config)
