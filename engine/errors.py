@@ -22,7 +22,8 @@
     |  |- DamagedData            a file that cannot be read as what it should be
     |  |- FolderNotEmpty         a restore would replace what is there
     |  `- OriginalsMissing       pictures to describe anew, of which neither a rendition nor a file is left
-    `- ModelError                a model file or its card cannot be used
+    |- ModelError                a model file or its card cannot be used
+    `- ResearchError             what a comparison, an evaluation set or a training refuses
 
 Each carries its facts as attributes, and a message with advice where there is any.
 """
@@ -169,3 +170,7 @@ class OriginalsMissing(StorageError):
 
 class ModelError(ObverseError):
     """A model file or its card cannot be used."""
+
+
+class ResearchError(ObverseError, ValueError):
+    """What is asked of a comparison, an evaluation set or a training cannot be done; also a ValueError."""

@@ -280,13 +280,14 @@ class Recognizer:
 
     # Recognition
 
-    def recognise(self, photo: bytes, channels: Sequence[str], *, k: int = 1) -> Recognition:
-        """Which picture of the channels the photo shows.
+    def recognise(self, photo: bytes, channels: Sequence[str | Channel], *, k: int = 1) -> Recognition:
+        """Which picture of the channels the photo shows. channels: names, which are looked up, or Channels that the
+        catalogue has given.
 
         Raises ChannelNotFound and the ImageErrors; TooFewFeatures for a photo without structure.
         """
         clock = Clock()
-        numbers = [self.catalogue.channel(name).id for name in dict.fromkeys(channels)]
+        numbers = self._numbers(channels)
         self.gallery.refresh()
         search, found = self.searcher.examine(photo, numbers, clock)
         with clock.stage("judge"):
@@ -298,7 +299,7 @@ class Recognizer:
             answer=accepted, results=tuple(results[:k]), timings_ms=clock.milliseconds, photo_size=search.size
         )
 
-    def similar(self, image: bytes, channels: Sequence[str], *, k: int = 10) -> Recognition:
+    def similar(self, image: bytes, channels: Sequence[str | Channel], *, k: int = 10) -> Recognition:
         """Active pictures of the channels that are the same as the image's, or nearly: each is judged by itself,
         because look-alikes do not compete for being similar. A Match is `accepted` where its ratio reaches
         `EngineSettings.similar_threshold`; `answer` is the best of them.
@@ -306,7 +307,7 @@ class Recognizer:
         Raises ChannelNotFound and the ImageErrors, TooFewFeatures among them.
         """
         clock = Clock()
-        numbers = [self.catalogue.channel(name).id for name in dict.fromkeys(channels)]
+        numbers = self._numbers(channels)
         self.gallery.refresh()
         search, found = self.searcher.examine(image, numbers, clock)
         with clock.stage("judge"):
@@ -320,6 +321,11 @@ class Recognizer:
             ]
         answer = results[0] if results and results[0].accepted else None
         return Recognition(answer=answer, results=tuple(results), timings_ms=clock.milliseconds, photo_size=search.size)
+
+    def _numbers(self, channels: Sequence[str | Channel]) -> Sequence[int]:
+        """Numbers of the channels, each once; the names among them are looked up together."""
+        known = [channel.id for channel in channels if isinstance(channel, Channel)]
+        return [*dict.fromkeys([*known, *self.catalogue.channel_numbers([c for c in channels if isinstance(c, str)])])]
 
     def _matches(self, ranked: Sequence[tuple[Looked, float]], search: PhotoSearch) -> Sequence[Match]:
         pictures = self.catalogue.pictures_by_id([one.verified.candidate.picture_id for one, _ in ranked])

@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from drawn_pictures import picture
-from easyar_client import EasyAR, make_app
-from running_server import Caller, Server, make_channel, make_user, serving
+
+from tests.support.drawn_pictures import picture
+from tests.support.easyar_client import EasyAR, make_app
+from tests.support.running_server import Caller, Server, make_channel, make_user, serving
 
 _numbers = itertools.count(1)
 

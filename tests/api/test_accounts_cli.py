@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import typer
-from drawn_pictures import photo_of, picture
-from running_server import Caller, Server, make_channel
 from typer.testing import CliRunner
 
 from cli.service.accounts import channel_app, user_app
 from cli.service.stats import stats
+from tests.support.drawn_pictures import photo_of, picture
+from tests.support.running_server import Caller, Server, make_channel
 
 commands = typer.Typer()
 commands.add_typer(user_app, name="user")

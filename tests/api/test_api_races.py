@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 
-from drawn_pictures import photo_of, picture
-from running_server import Caller, Server, make_channel
+from tests.support.drawn_pictures import photo_of, picture
+from tests.support.running_server import Caller, Server, make_channel
 
 
 class TestOneIdentifier:

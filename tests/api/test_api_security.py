@@ -6,13 +6,13 @@ import time
 
 import numpy as np
 import pytest
-from drawn_pictures import photo_of, picture
-from running_server import Caller, Server, make_channel
 
 from api.errors import WrongCredentials
 from api.settings import Settings
 from cli.service.accounts import Accounts
 from engine.catalogue import Catalogue
+from tests.support.drawn_pictures import photo_of, picture
+from tests.support.running_server import Caller, Server, make_channel
 
 DAYS = {"startdate": "2020", "enddate": "2100"}
 

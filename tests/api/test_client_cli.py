@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn_pictures import photo_of, picture
-from running_server import Caller, Server
 from typer.testing import CliRunner
 
 from cli.service.client import client_app
+from tests.support.drawn_pictures import photo_of, picture
+from tests.support.running_server import Caller, Server
 
 
 class TestClient:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn_pictures import photo_of
-from easyar_client import EasyAR, b64
-from running_server import Server
+
+from tests.support.drawn_pictures import photo_of
+from tests.support.easyar_client import EasyAR, b64
+from tests.support.running_server import Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGE = """<!doctype html><meta charset="utf-8"><script>

@@ -16,15 +16,15 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from drawn_pictures import drawn, encoded, flat, photo_of, picture
-from easyar_client import EasyAR, b64, make_app, refused, signed, succeeded
-from running_server import Caller, Server, make_user
 
 from api.dialects.easyar.codes import CODES, FAILED, FAILURES, MEANINGS, row_of
 from api.dialects.easyar.contract import OPERATIONS
 from api.dialects.easyar.errors import RecordMissing
 from api.dialects.easyar.targets import RATES
 from engine.errors import ObverseError
+from tests.support.drawn_pictures import drawn, encoded, flat, photo_of, picture
+from tests.support.easyar_client import EasyAR, b64, make_app, refused, signed, succeeded
+from tests.support.running_server import Caller, Server, make_user
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 2 * 1024 * 1024

@@ -6,11 +6,11 @@ import dataclasses
 
 import cv2
 import numpy as np
-from drawn_pictures import drawn, encoded
 
 from engine.describe.keypoints import Keypoints
 from engine.describe.records import pack
 from engine.enrol.grades import grade_picture
+from tests.support.drawn_pictures import drawn, encoded
 
 SIZE = (480, 480)
 

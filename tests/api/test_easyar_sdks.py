@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from drawn_pictures import photo_of, picture
-from easyar_client import EasyAR, b64, now, query, refused, signature, signed, signed_legacy, succeeded
-from running_server import Server
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
+
+from tests.support.drawn_pictures import photo_of, picture
+from tests.support.easyar_client import EasyAR, b64, now, query, refused, signature, signed, signed_legacy, succeeded
+from tests.support.running_server import Server
 
 NODE = {"User-Agent": "node-superagent/1.8.5", "Accept-Encoding": "gzip, deflate", "Connection": "close"}
 JAVA = {"User-Agent": "okhttp/3.13.1", "Accept-Encoding": "gzip", "Content-Type": "application/json; charset=utf-8"}

@@ -11,14 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
-from drawn_pictures import flat, photo_of, picture
-from easyar_client import EasyAR, Keys, b64, refused, signed
-from running_server import Caller, Server, make_user, serving
 from typer.testing import CliRunner
 
 from api.accounts.vault import Vault
 from cli.service.apps import app_app
 from engine.errors import DamagedData
+from tests.support.drawn_pictures import flat, photo_of, picture
+from tests.support.easyar_client import EasyAR, Keys, b64, refused, signed
+from tests.support.running_server import Caller, Server, make_user, serving
 
 DAYS = {"startdate": "2020", "enddate": "2100"}
 
@@ -169,7 +169,7 @@ class TestCommand:
 
     def test_existing_channels(self, easyar_server: Server, owner: Caller, tmp_path: Path) -> None:
         """The owner's own, and one without an owner; not another user's, nor a name outside the rule."""
-        from running_server import make_channel
+        from tests.support.running_server import make_channel
 
         folder = easyar_server.folder
         data = ("--data", str(folder))

@@ -9,8 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from drawn_pictures import photo_of
-from easyar_client import (
+
+from api.accounts.apps import Apps
+from api.accounts.vault import Vault
+from api.dialects.easyar.contract import OPERATIONS, Operation
+from engine.catalogue import Catalogue
+from tests.support.drawn_pictures import photo_of
+from tests.support.easyar_client import (
     EasyAR,
     Keys,
     acl_rule,
@@ -24,12 +29,7 @@ from easyar_client import (
     succeeded,
     token_of,
 )
-from running_server import Caller, Server
-
-from api.accounts.apps import Apps
-from api.accounts.vault import Vault
-from api.dialects.easyar.contract import OPERATIONS, Operation
-from engine.catalogue import Catalogue
+from tests.support.running_server import Caller, Server
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 FIVE_MINUTES = 300_000

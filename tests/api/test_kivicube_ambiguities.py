@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from drawn_pictures import drawn, encoded, flat, photo_of, picture
-from running_server import Caller, Server, make_channel, make_user, serving
+
+from tests.support.drawn_pictures import drawn, encoded, flat, photo_of, picture
+from tests.support.running_server import Caller, Server, make_channel, make_user, serving
 
 DAYS = {"startdate": "2020", "enddate": "2100"}
 
@@ -49,7 +50,8 @@ class TestFindImageAnswers:
         """The outline lies where the photo was made to show the picture."""
         import cv2
         import numpy as np
-        from drawn_pictures import TO_PHOTO
+
+        from tests.support.drawn_pictures import TO_PHOTO
 
         answer = server.call("FindImage", alice, photo_of(1), channel=books, explain=1)
         assert set(answer) == {"returncode", "identifier", "matchratio", "quad", "timings_ms"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from drawn_pictures import flat, photo_of, picture
-from running_server import Caller, Server, make_channel
 
 from api.dialects.kivicube.codes import CODES, MEANINGS
 from api.dialects.kivicube.contract import METHODS
 from engine.catalogue import Catalogue
 from engine.errors import ObverseError
+from tests.support.drawn_pictures import flat, photo_of, picture
+from tests.support.running_server import Caller, Server, make_channel
 
 WRONG = {"username": "nobody", "secretkey": "nothing"}
 

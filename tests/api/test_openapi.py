@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from running_server import Server
+
+from tests.support.running_server import Server
 
 
 @pytest.mark.slow

@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from drawn_pictures import photo_of, picture
-from running_server import ROOT, SERVE, Caller, Server, make_channel, make_user, note_of, serving
 
 from api.dialects.kivicube.contract import METHODS
+from tests.support.drawn_pictures import photo_of, picture
+from tests.support.running_server import ROOT, SERVE, Caller, Server, make_channel, make_user, note_of, serving
 
 
 class TestPaths:

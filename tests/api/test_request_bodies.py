@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from drawn_pictures import photo_of, picture
-from running_server import Caller, Server, make_channel, make_user, serving
+
+from tests.support.drawn_pictures import photo_of, picture
+from tests.support.running_server import Caller, Server, make_channel, make_user, serving
 
 BOUNDARY = "xX-boundary-Xx"
 

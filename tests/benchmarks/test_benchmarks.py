@@ -10,7 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from drawn_sets import drawn, write
 
 from benchmarks.accuracy.calibrate import (
     PENALTY,
@@ -29,6 +28,7 @@ from engine.catalogue.rules import IDENTIFIER
 from engine.judge.calibration import ANSWER_FIGURES, FULL_FIGURES, Calibration, Logistic, load_calibration
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
+from tests.support.drawn_sets import drawn, write
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_sets import drawn, make_set, photograph
 
 from benchmarks.compare.files import Prediction, read_rows
 from benchmarks.compare.material import Material, gather
@@ -22,6 +21,7 @@ from benchmarks.compare.run.runner import run
 from benchmarks.compare.settings import RunSettings
 from benchmarks.sets import read_set
 from engine.errors import ModelError
+from tests.support.drawn_sets import drawn, make_set, photograph
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_sets import TILT, drawn, make_set, photograph, write
 
 from benchmarks.compare.files import Grown, Listed, Prediction, Timing, read_geometry, read_rows
 from benchmarks.compare.material import Material, gather, pair_folders
@@ -30,6 +29,7 @@ from engine.describe.patch_model import PatchModel
 from engine.recognizer import Recognizer
 from engine.shortlist.votes import SMALL
 from engine.verify.homography import project
+from tests.support.drawn_sets import TILT, drawn, make_set, photograph, write
 
 QUICK = ("phash", "global", "global+orb", "obverse")
 STABLE = ("method", "set", "query", "rank", "ref", "score", "accepted")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from drawn_sets import TILT, drawn, photograph
 
 from benchmarks.compare.methods import ESTIMATORS, Estimator, Verifier
 from benchmarks.compare.parts.feature_store import Arrays
@@ -13,6 +12,7 @@ from benchmarks.compare.parts.local_features import Classical, Patches, has_akaz
 from benchmarks.compare.parts.verifiers import find_homography, fit, match, verify
 from engine.describe.patch_model import PatchModel
 from engine.verify.homography import project
+from tests.support.drawn_sets import TILT, drawn, photograph
 
 NO_AKAZE = pytest.mark.skipif(not has_akaze(), reason="no AKAZE in this OpenCV: version 5 has it in contrib only")
 KINDS = ["orb", "sift", "patches", pytest.param("akaze", marks=NO_AKAZE)]

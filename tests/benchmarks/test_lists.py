@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_sets import drawn, make_set, write
 
 from benchmarks.accuracy.list_recall import DEPTHS, list_recall
 from benchmarks.accuracy.lists import PRESETS, baseline, lists
 from benchmarks.sets import pictures_in, read_set
 from engine.settings import DEFAULT_MODEL
+from tests.support.drawn_sets import drawn, make_set, write
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import run, write
+
+from tests.support.commands import run, write
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from commands import run, write
 
 from engine.upkeep.bulk_import import identifier_of, plan
+from tests.support.commands import run, write
 
 
 class TestIdentifiers:

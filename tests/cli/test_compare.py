@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import photograph, run, write
+
+from tests.support.commands import photograph, run, write
 
 
 @pytest.fixture(scope="module")

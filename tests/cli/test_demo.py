@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from commands import run
 
 from cli.demo.posters import name_of, poster
+from tests.support.commands import run
 
 
 def test_posters_are_the_same_on_every_run_and_differ_from_each_other() -> None:

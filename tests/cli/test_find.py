@@ -9,10 +9,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from commands import ROOT, TO_PHOTO, photograph, run, run_apart, write
 
 from cli.demo.posters import HEIGHT, WIDTH
 from cli.main import COMMANDS
+from tests.support.commands import ROOT, TO_PHOTO, photograph, run, run_apart, write
 
 
 class TestFind:

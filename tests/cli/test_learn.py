@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import photograph, run, write
 
 from cli.demo.posters import name_of
 from cli.options import settings
 from engine.describe.patch_model import PatchModel, RuntimeSettings
 from engine.recognizer import Recognizer
 from engine.settings import DEFAULT_MODEL
+from tests.support.commands import photograph, run, write
 
 pytest.importorskip("torch", reason="needs the train extra; CI installs it")
 

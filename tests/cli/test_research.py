@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import photograph, run, write
 
 from benchmarks.accuracy.outcomes import LOOK_SIZES
+from tests.support.commands import photograph, run, write
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from commands import photograph, run, write
 
 from cli.demo.posters import poster
 from cli.options import settings
@@ -20,6 +19,7 @@ from engine.index.folder_lock import FolderLock
 from engine.recognizer import Recognizer
 from engine.upkeep.backup import backup, restore
 from engine.upkeep.reindex import reindex
+from tests.support.commands import photograph, run, write
 
 
 def answer(data: Path, photo: Path) -> str | None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from drawn import poster
 
 from engine.describe.patch_model import PatchModel
 from engine.describe.vocabulary import Vocabulary
 from engine.image import encode_jpeg
 from engine.recognizer import Recognizer
+from tests.support.drawn import poster
 
 POSTERS = 30
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from drawn import flat, poster
 
 from engine.judge.look_alikes import duel
 from engine.verify.appearance import FRAME, NOTHING, Appearance, compare, frame_size, rectify
+from tests.support.drawn import flat, poster
 
 H = np.array([[1.1, 0.05, 80.0], [-0.04, 1.05, 60.0], [5e-5, 2e-5, 1.0]])
 SIZE = (560, 640)

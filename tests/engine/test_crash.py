@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from drawn import poster
 
 from engine.image import encode_jpeg
 from engine.recognizer import Recognizer
+from tests.support.drawn import poster
 
 ROUNDS = 20
 PICTURES = 24

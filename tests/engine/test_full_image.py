@@ -10,12 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from drawn import poster
 
 from engine.errors import ModelError
 from engine.full_image.card import RULES, read_full_image_card
 from engine.full_image.model import FullImageModel, FullImageSettings, best_view
 from engine.full_image.views import MOST_WINDOWS, parse_views
+from tests.support.drawn import poster
 
 onnx = pytest.importorskip("onnx", reason="onnx makes the networks of these tests: pip install 'obverse[train]'")
 

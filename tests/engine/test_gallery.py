@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_records import made, photographed
 
 from engine.catalogue import Catalogue, Picture
 from engine.describe.records import KEYPOINTS, to_bytes
@@ -24,6 +23,7 @@ from engine.index import snapshot
 from engine.index.embedded import SHARED, Gallery
 from engine.settings import EngineSettings
 from engine.shortlist.lists import Shortlist
+from tests.support.made_records import made, photographed
 
 TAIL, OWN_SHARD = 8, 30
 SETTINGS = EngineSettings(exhaustive_up_to=0)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn import photo_of, poster
-from made_records import Made, made, photographed, table_of
 
 from engine.describe.features import describe_photo, describe_picture, pack_features
 from engine.describe.patch_model import PatchModel
@@ -20,6 +18,8 @@ from engine.rank import (
     index_photo,
     rank,
 )
+from tests.support.drawn import photo_of, poster
+from tests.support.made_records import Made, made, photographed, table_of
 
 
 def indexed(photo: Made, vocabulary: Vocabulary) -> PhotoIndex:

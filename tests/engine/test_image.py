@@ -14,7 +14,6 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from drawn import encoded, flat, poster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -29,6 +28,7 @@ from engine.errors import (
 )
 from engine.image import PNG_PIXELS, decode, encode_jpeg, sniff, to_gray, trim_margins
 from engine.settings import ImageLimits
+from tests.support.drawn import encoded, flat, poster
 
 SMALL = cv2.GaussianBlur(cv2.resize(poster(1), (90, 120), interpolation=cv2.INTER_AREA), (0, 0), 1.5)
 """A picture whose eight orientations all differ."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from drawn import flat, poster
 
 from engine.describe.keypoints import (
     LEVEL_FACTOR,
@@ -19,6 +18,7 @@ from engine.describe.keypoints import (
 from engine.describe.patches import PATCH_EXTENT, PATCH_SIDE, extract_patches
 from engine.image import resize_long_side, to_gray
 from engine.values import resize_matrix
+from tests.support.drawn import flat, poster
 
 GRAY = to_gray(poster(3))
 

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
-from drawn import Photo, photo_of, poster
 
 from engine.describe.features import describe_photo, describe_picture, pack_features
 from engine.describe.keypoints import PHOTO_DETECTOR
@@ -17,6 +16,7 @@ from engine.image import resize_long_side
 from engine.values import resize_matrix
 from engine.verify.homography import find_homography, project, quad_is_sane
 from engine.verify.matching import match, one_to_one, similarities
+from tests.support.drawn import Photo, photo_of, poster
 
 
 def oracle(similarity: np.ndarray, ratio: float) -> dict[tuple[int, int], float]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from drawn import encoded, poster
 
 from engine.describe.keypoints import Keypoints
 from engine.enrol.quality import LEVEL_STEPS, level_of, quality
 from engine.recognizer import Recognizer
+from tests.support.drawn import encoded, poster
 
 
 def spread_over(share: float, count: int = 400) -> Keypoints:

@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn import Photo, encoded, flat, photo_of, poster
 from PIL import Image
 
 from engine.errors import (
@@ -30,6 +29,7 @@ from engine.index import embedded as gallery_module
 from engine.recognise.answer import Match, Recognition
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
+from tests.support.drawn import Photo, encoded, flat, photo_of, poster
 
 POSTERS = 30
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from drawn import poster
 
 from engine.describe.features import SHARPNESS, describe_photo, describe_picture, voting_order
 from engine.describe.keypoints import Keypoints
@@ -14,6 +13,7 @@ from engine.describe.records import quantise
 from engine.describe.repeatability import FIGURES, NEAR, found_again, keypoint_figures
 from engine.enrol.preparation import describe_addition
 from engine.settings import EngineSettings
+from tests.support.drawn import poster
 
 SIZE = (200, 100)
 

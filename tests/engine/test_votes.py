@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_records import made, photographed, table_of
 
 from engine.describe.records import unpack
 from engine.describe.vocabulary import Vocabulary
@@ -24,6 +23,7 @@ from engine.shortlist.votes import (
     search,
     settings_for,
 )
+from tests.support.made_records import made, photographed, table_of
 
 FEW = VoteSettings(keypoints=30, half_bits=5, words=3, hamming=20)
 """Coarse words and few voters, so that every rule is met by a small gallery."""

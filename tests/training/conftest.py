@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from training_pictures import drawn
 
 from engine.image import encode_jpeg
+from tests.support.training_pictures import drawn
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from training_pictures import drawn
 
 from engine.describe.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, DetectorSettings, detect
 from engine.describe.patches import extract_patches
+from tests.support.training_pictures import drawn
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("kornia", reason="kornia is not installed: pip install 'obverse[train]'")

@@ -7,21 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_pictures import drawn
 
 from engine.describe.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, Keypoints
 from engine.describe.patch_model import PatchModel
 from engine.describe.patches import PATCH_SIDE
 from engine.image import encode_jpeg
 from engine.image_files import list_pictures
+from tests.support.training_pictures import drawn
 from training.pairs.in_processes import corresponding
 from training.simulation.recipe import draw_batch, draw_size
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("kornia", reason="kornia is not installed: pip install 'obverse[train]'")
 
-from one_device import OneDevice  # noqa: E402
-
+from tests.support.one_device import OneDevice  # noqa: E402
 from training.device_report import report  # noqa: E402
 from training.learn.train import TrainingSettings, train  # noqa: E402
 from training.pairs.device_keypoints import detect_batch  # noqa: E402

@@ -8,8 +8,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from training_pictures import FOLDS, NONE, WAVES, drawn, some_warp
 
+from tests.support.training_pictures import FOLDS, NONE, WAVES, drawn, some_warp
 from training.simulation.photographs import develop, paint
 from training.simulation.recipe import Finish, Recipe, draw_batch, draw_size
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from training_pictures import drawn, some_warp
 
 from engine.describe.keypoints import Keypoints
 from engine.image_files import list_pictures, read_rgb
+from tests.support.training_pictures import drawn, some_warp
 from training.pairs.in_processes import corresponding, generate, is_validation, pairs_of
 from training.simulation.photographs import simulate
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from training_pictures import FOLDS, NONE, WAVES, drawn, some_warp
 
 from engine.image_files import list_pictures
+from tests.support.training_pictures import FOLDS, NONE, WAVES, drawn, some_warp
 from training.simulation.contact_sheet import CELL, COLUMNS, GAP, ROWS, contact_sheet
 from training.simulation.new_pictures import SMALLEST, look_alike, new_picture, other_colours, overprint
 from training.simulation.photographs import render, simulate

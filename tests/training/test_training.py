@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_pictures import drawn, some_warp
 
 from engine.describe.keypoints import Keypoints
 from engine.describe.patch_model import PatchModel
@@ -17,6 +16,7 @@ from engine.image import encode_jpeg
 from engine.image_files import list_pictures
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
+from tests.support.training_pictures import drawn, some_warp
 from training.pairs.in_processes import generate
 from training.simulation.photographs import simulate
 

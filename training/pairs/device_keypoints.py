@@ -1,8 +1,8 @@
 """`engine.describe.keypoints` by PyTorch, for a batch of images of one size on any device.
 
 ORB's detector as OpenCV builds it (Rublee et al. 2011: FAST of Rosten and Drummond 2006, Harris responses, orientation
-by the intensity centroid), keypoints spread over cells, and the patches around them. For photos that were simulated on a GPU, which would wait for
-a detector on the processor.
+by the intensity centroid), keypoints spread over cells, and the patches around them. For photos that were simulated on
+a GPU, which would wait for a detector on the processor.
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from running_server import Caller
 
 from api.accounts.apps import Apps
 from api.accounts.store import Accounts
 from api.accounts.vault import Vault
 from engine.catalogue import Catalogue
+from tests.support.running_server import Caller
 
 
 @dataclass(frozen=True, kw_only=True)
