@@ -20,7 +20,7 @@ SMALL_SIDE = 640
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ComparedPicture:
     """One of the gallery. set: that it belongs to, or "distractors"; ref: its path there; sha: of its bytes."""
 
     set: str
@@ -38,7 +38,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
+class ComparedPhoto:
     """right: references that answer it rightly, none for a negative."""
 
     set: str
@@ -53,8 +53,8 @@ class Material:
     """refused: files that cannot be read as images, with the reason."""
 
     sets: tuple[EvaluationSet, ...]
-    pictures: tuple[Picture, ...]
-    photos: tuple[Photo, ...]
+    pictures: tuple[ComparedPicture, ...]
+    photos: tuple[ComparedPhoto, ...]
     refused: dict[str, str]
 
 
@@ -73,7 +73,7 @@ def gather(
     if len(set(names)) < len(names) or DISTRACTORS in names:
         raise ValueError(f"sets need names of their own, and none may be called {DISTRACTORS}: {', '.join(names)}")
     refused: dict[str, str] = {}
-    pictures: list[Picture] = []
+    pictures: list[ComparedPicture] = []
     for one in sets:
         for path in one.references():
             _take(pictures, one.name, str(path.relative_to(one.folder / "refs")), path, refused, known)
@@ -82,7 +82,7 @@ def gather(
         prefix = "" if len(distractors) == 1 else f"{number}-{folder.resolve().name}/"
         for path in pictures_in(folder)[:limit]:
             _take(pictures, DISTRACTORS, f"{prefix}{path.relative_to(folder)}", path, refused, known)
-    photos: list[Photo] = []
+    photos: list[ComparedPhoto] = []
     for one in sets:
         for query, right in sorted(one.truth.items()):
             path = one.folder / "queries" / query
@@ -90,7 +90,7 @@ def gather(
             if reason:
                 refused[str(path)] = reason
             else:
-                photos.append(Photo(one.name, query, path, sha, right))
+                photos.append(ComparedPhoto(one.name, query, path, sha, right))
     if not pictures or not photos:
         what = "pictures" if not pictures else "photos"
         raise ValueError(f"no readable {what} in {', '.join(names) or 'no sets'}; see docs/compare.md for the layout")
@@ -98,13 +98,13 @@ def gather(
 
 
 def _take(
-    pictures: list[Picture], set_name: str, ref: str, path: Path, refused: dict[str, str], known: dict[str, str]
+    pictures: list[ComparedPicture], set_name: str, ref: str, path: Path, refused: dict[str, str], known: dict[str, str]
 ) -> None:
     sha, reason = _tried(path, known)
     if reason:
         refused[str(path)] = reason
     else:
-        pictures.append(Picture(set_name, ref, path, sha))
+        pictures.append(ComparedPicture(set_name, ref, path, sha))
 
 
 def _tried(path: Path, known: dict[str, str]) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.compare.material import Picture
+from benchmarks.compare.material import ComparedPicture
 from benchmarks.compare.parts.feature_store import Arrays
 from benchmarks.compare.parts.local_features import fingerprint
 from benchmarks.sets import CHANNEL, LIMITS, identifier_of
@@ -34,13 +34,13 @@ _FACTS = "filled.json"
 """How many pictures were added in how many seconds, which were refused, and whether all are in."""
 
 
-def is_filled(folder: Path, pictures: Sequence[Picture]) -> bool:
+def is_filled(folder: Path, pictures: Sequence[ComparedPicture]) -> bool:
     """Whether a gallery of just these pictures is there."""
     facts = _place(folder, _identifiers(pictures)) / _FACTS
     return facts.exists() and bool(json.loads(facts.read_text())["complete"])
 
 
-def _identifiers(pictures: Sequence[Picture]) -> list[str]:
+def _identifiers(pictures: Sequence[ComparedPicture]) -> list[str]:
     return [identifier_of(f"{p.set}/{p.ref}/{p.sha}") for p in pictures]
 
 
@@ -57,7 +57,7 @@ class EngineGallery:
     def __init__(
         self,
         folder: Path,
-        pictures: Sequence[Picture],
+        pictures: Sequence[ComparedPicture],
         *,
         threads: int = 1,
         tell: Callable[[], None] = lambda: None,
@@ -80,7 +80,7 @@ class EngineGallery:
         self.recognizer.close()
 
     def _fill(
-        self, pictures: Sequence[Picture], identifiers: Sequence[str], threads: int, tell: Callable[[], None]
+        self, pictures: Sequence[ComparedPicture], identifiers: Sequence[str], threads: int, tell: Callable[[], None]
     ) -> None:
         recognizer, facts = self.recognizer, self._place / _FACTS
         known: dict[str, Any] = {"added": 0, "seconds": 0.0, "refused": {}, "complete": False}
@@ -93,7 +93,7 @@ class EngineGallery:
         if not known["complete"]:
             started = time.perf_counter()
 
-            def add(one: tuple[Picture, str]) -> None:
+            def add(one: tuple[ComparedPicture, str]) -> None:
                 picture, identifier = one
                 try:
                     recognizer.add(CHANNEL, identifier, picture.path.read_bytes())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.compare.material import Material, Photo, Picture, read_small
+from benchmarks.compare.material import ComparedPhoto, ComparedPicture, Material, read_small
 from benchmarks.compare.methods import Method, Verifier
 from benchmarks.compare.parts.engine_lists import EngineGallery, GlobalList, VotesList
 from benchmarks.compare.parts.feature_store import Arrays, ArrayStore
@@ -85,18 +85,18 @@ class Workshop:
             self._stores[kind] = ArrayStore(self.folder / "features", kind)
         return self._stores[kind]
 
-    def missing(self, names: Iterable[str], image: Photo | Picture) -> list[str]:
+    def missing(self, names: Iterable[str], image: ComparedPhoto | ComparedPicture) -> list[str]:
         """Describers whose features of an image are not kept yet."""
         key, kinds = _key(image), dict.fromkeys(names)
         found = {self.describer(n).kind: n for n in kinds if key not in self.store(self.describer(n).kind)}
         return list(found.values())
 
-    def describe(self, names: Iterable[str], image: Photo | Picture) -> None:
+    def describe(self, names: Iterable[str], image: ComparedPhoto | ComparedPicture) -> None:
         """Keeps what the describers give of an image, with the milliseconds; decodes it once for all."""
         names = self.missing(names, image)
         if not names:
             return
-        key, photo = _key(image), isinstance(image, Photo)
+        key, photo = _key(image), isinstance(image, ComparedPhoto)
         started = time.perf_counter()
         pixels, _ = read_small(image.path)
         if key not in self.store("decoded"):
@@ -107,18 +107,18 @@ class Workshop:
             arrays = describer.describe(pixels, photo=photo)
             self.store(describer.kind).put(key, arrays, 1e3 * (time.perf_counter() - started))
 
-    def arrays(self, name: str, image: Photo | Picture) -> Arrays:
+    def arrays(self, name: str, image: ComparedPhoto | ComparedPicture) -> Arrays:
         """Of one describer, described now if need be."""
         self.describe([name], image)
         return self.store(self.describer(name).kind).get(_key(image))
 
-    def ms(self, names: Iterable[str], image: Photo | Picture) -> tuple[float, float]:
+    def ms(self, names: Iterable[str], image: ComparedPhoto | ComparedPicture) -> tuple[float, float]:
         """Milliseconds that an image took to decode, and to be described in these ways."""
         key = _key(image)
         kinds = {self.describer(n).kind for n in names}
         return self.store("decoded").ms(key), sum(self.store(kind).ms(key) for kind in kinds)
 
-    def bytes(self, name: str, images: Sequence[Picture]) -> float:
+    def bytes(self, name: str, images: Sequence[ComparedPicture]) -> float:
         """Mean bytes that the described pictures take."""
         store = self.store(self.describer(name).kind)
         return sum(store.bytes(_key(i)) for i in images) / max(len(images), 1)
@@ -169,5 +169,5 @@ def needs_gallery(method: Method) -> bool:
     return any(s in ENGINE_LISTS for s in method.shortlists) or method.ranking == "geometry"
 
 
-def _key(image: Photo | Picture) -> str:
-    return f"{image.sha}-{'photo' if isinstance(image, Photo) else 'picture'}"
+def _key(image: ComparedPhoto | ComparedPicture) -> str:
+    return f"{image.sha}-{'photo' if isinstance(image, ComparedPhoto) else 'picture'}"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.compare.material import Material, Photo
+from benchmarks.compare.material import ComparedPhoto, Material
 from benchmarks.compare.methods import Method
 from benchmarks.compare.parts.engine_lists import is_filled
 from benchmarks.compare.parts.matcher import Matcher
@@ -30,7 +30,7 @@ def forecast(
     folder: Path,
     material: Material,
     methods: Sequence[Method],
-    due: dict[str, Sequence[Photo]],
+    due: dict[str, Sequence[ComparedPhoto]],
     *,
     threads: int = 1,
     matcher: Matcher | None = None,
@@ -58,7 +58,11 @@ def _spread(items: tuple, count: int) -> tuple:  # type: ignore[type-arg]
 
 
 def _preparing(
-    folder: Path, workshop: Workshop, material: Material, methods: Sequence[Method], due: dict[str, Sequence[Photo]]
+    folder: Path,
+    workshop: Workshop,
+    material: Material,
+    methods: Sequence[Method],
+    due: dict[str, Sequence[ComparedPhoto]],
 ) -> float:
     sample = workshop.material
     ms = 0.0

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.compare.files import GROWTH, Grown, write_rows
-from benchmarks.compare.material import Material, Photo
+from benchmarks.compare.material import ComparedPhoto, Material
 from benchmarks.compare.methods import Method
 from benchmarks.compare.parts.engine_lists import EngineGallery
 from benchmarks.compare.parts.feature_store import Arrays
@@ -76,9 +76,9 @@ def decades(first: int, last: int) -> list[int]:
     return sorted({first, last, *(10**n for n in range(1, 10) if first < 10**n < last)})
 
 
-def sample(material: Material, seed: int) -> list[Photo]:
+def sample(material: Material, seed: int) -> list[ComparedPhoto]:
     """Up to PHOTOS photos of gallery pictures: the sets take turns, each in an order drawn with the seed."""
-    turns: list[tuple[int, int, Photo]] = []
+    turns: list[tuple[int, int, ComparedPhoto]] = []
     for number, one in enumerate(material.sets):
         mine = [p for p in material.photos if p.set == one.name and p.right]
         order = np.random.default_rng([seed, number]).permutation(len(mine))
@@ -92,7 +92,7 @@ def _references(material: Material) -> int:
     return sum(p.set in own for p in material.pictures)
 
 
-def _real(pipeline: Pipeline, photos: Sequence[Photo], tell: Tell) -> Grown:
+def _real(pipeline: Pipeline, photos: Sequence[ComparedPhoto], tell: Tell) -> Grown:
     """The whole method, with the cost of describing the photo."""
     spent, ranks = [], []
     pipeline.answer(photos[0])  # warms caches and compiled code
@@ -109,7 +109,7 @@ def grown(method: Method, size: int, ranks: Sequence[float], spent: Sequence[flo
     return Grown(method.name, size, len(ranks), first, tenth, hundredth, float(np.median(spent)))
 
 
-def rank_of(numbers: Array, scores: FloatArray, material: Material, photo: Photo) -> float:
+def rank_of(numbers: Array, scores: FloatArray, material: Material, photo: ComparedPhoto) -> float:
     """Place of the best right picture behind all wrong ones of equal score; infinite where there is none."""
     pictures = material.pictures
     right = [n for n, p in enumerate(pictures) if p.set == photo.set and p.ref in photo.right]
@@ -122,7 +122,9 @@ def rank_of(numbers: Array, scores: FloatArray, material: Material, photo: Photo
 # Made-up pictures
 
 
-def made_up(workshop: Workshop, method: Method, photos: Sequence[Photo], descriptors: int, seed: int) -> list[Grown]:
+def made_up(
+    workshop: Workshop, method: Method, photos: Sequence[ComparedPhoto], descriptors: int, seed: int
+) -> list[Grown]:
     """The list alone at each decade of descriptors beyond the real pictures."""
     name = method.shortlists[0]
     if len(method.shortlists) > 1:

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.compare.material import Photo, Picture, read_small
+from benchmarks.compare.material import ComparedPhoto, ComparedPicture, read_small
 from benchmarks.compare.methods import Method, Verifier
 from benchmarks.compare.parts.matcher import Matcher
 from benchmarks.compare.parts.shortlists import ENGINE_LISTS, SHORTLISTS
@@ -86,7 +86,7 @@ class Pipeline:
         self._count = len(workshop.material.pictures)
         self._words = cast(OrbWords, workshop.built("orb_words")) if _uses_words(method) else None
 
-    def answer(self, photo: Photo) -> Found:
+    def answer(self, photo: ComparedPhoto) -> Found:
         names = photo_features(self.method)
         self.workshop.describe(names, photo)
         if self.method.verifier == "obverse":
@@ -112,7 +112,7 @@ class Pipeline:
 
     # Lists
 
-    def _list(self, photo: Photo, depth: int) -> tuple[Array, FloatArray]:
+    def _list(self, photo: ComparedPhoto, depth: int) -> tuple[Array, FloatArray]:
         """Of one list its own scores; several are merged in turns, and scores fall with the place."""
         found = []
         for name, one in zip(self.method.shortlists, self.lists, strict=True):
@@ -126,7 +126,7 @@ class Pipeline:
         merged = merged[np.sort(np.unique(merged, return_index=True)[1])][:depth]
         return merged, (1 / np.arange(1, len(merged) + 1)).astype(np.float32)
 
-    def _listed(self, photo: Photo) -> tuple[Array, FloatArray]:
+    def _listed(self, photo: ComparedPhoto) -> tuple[Array, FloatArray]:
         """The whole list, not timed: at which place the right picture stands is asked, however deep."""
         if EVERYTHING in self.method.shortlists:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
@@ -134,7 +134,7 @@ class Pipeline:
 
     # Ranking
 
-    def _pairs(self, photo: Photo, numbers: Array, clock: Clock) -> dict[int, tuple[Array, Array]]:
+    def _pairs(self, photo: ComparedPhoto, numbers: Array, clock: Clock) -> dict[int, tuple[Array, Array]]:
         """Points that share a word, of each candidate; nothing where the method has no words."""
         if self._words is None:
             return {}
@@ -143,7 +143,7 @@ class Pipeline:
             rows = self._words.rows_of_words(arrays)
             return {int(n): self._words.pairs(arrays, rows, int(n)) for n in numbers}
 
-    def _rank(self, photo: Photo, numbers: Array, pairs: dict[int, tuple[Array, Array]]) -> FloatArray:
+    def _rank(self, photo: ComparedPhoto, numbers: Array, pairs: dict[int, tuple[Array, Array]]) -> FloatArray:
         if self.method.ranking == "geometry":
             return self.workshop.gallery().rank(self.workshop.arrays("patches", photo), numbers)
         return np.array([len(pairs[int(n)][0]) for n in numbers], np.float32)
@@ -151,7 +151,12 @@ class Pipeline:
     # Verification
 
     def _verify(
-        self, photo: Photo, numbers: Array, scores: FloatArray, pairs: dict[int, tuple[Array, Array]], clock: Clock
+        self,
+        photo: ComparedPhoto,
+        numbers: Array,
+        scores: FloatArray,
+        pairs: dict[int, tuple[Array, Array]],
+        clock: Clock,
     ) -> tuple[Array, FloatArray, Place | None]:
         """Verified candidates by their inliers, then the others in their order with scores below 1."""
         count = self.method.verified or len(numbers)
@@ -170,7 +175,9 @@ class Pipeline:
             place = self._placed(photo, int(first[0]), seen[int(first[0])])
         return np.concatenate([first, numbers[rest]]), np.concatenate([inliers, behind]), place
 
-    def _seen(self, photo: Photo, number: int, pairs: dict[int, tuple[Array, Array]], clock: Clock) -> Seen | None:
+    def _seen(
+        self, photo: ComparedPhoto, number: int, pairs: dict[int, tuple[Array, Array]], clock: Clock
+    ) -> Seen | None:
         verifier = cast(Verifier, self.method.verifier)
         picture = self.workshop.material.pictures[number]
         if verifier.features == "words":
@@ -189,11 +196,11 @@ class Pipeline:
         with clock.stage("verify"):
             return verify(theirs, mine, verifier)
 
-    def _matcher_arrays(self, image: Photo | Picture) -> dict[str, Array]:
+    def _matcher_arrays(self, image: ComparedPhoto | ComparedPicture) -> dict[str, Array]:
         assert self._matcher is not None
-        return self._matcher.describe(read_small(image.path)[0], photo=isinstance(image, Photo))
+        return self._matcher.describe(read_small(image.path)[0], photo=isinstance(image, ComparedPhoto))
 
-    def _working_size(self, image: Photo | Picture) -> tuple[int, int]:
+    def _working_size(self, image: ComparedPhoto | ComparedPicture) -> tuple[int, int]:
         verifier = cast(Verifier, self.method.verifier)
         if verifier.features == "matcher":
             size = self._matcher_arrays(image)["size"]
@@ -203,7 +210,7 @@ class Pipeline:
             ]
         return int(size[0]), int(size[1])
 
-    def _placed(self, photo: Photo, number: int, seen: Seen) -> Place:
+    def _placed(self, photo: ComparedPhoto, number: int, seen: Seen) -> Place:
         picture = self.workshop.material.pictures[number]
         to_working = resize_matrix(read_small(picture.path)[1], self._working_size(picture))
         to_full = resize_matrix(self._working_size(photo), read_small(photo.path)[1])
@@ -213,7 +220,7 @@ class Pipeline:
 
     # Obverse's default
 
-    def _default(self, photo: Photo) -> Found:
+    def _default(self, photo: ComparedPhoto) -> Found:
         """What `Recognizer.recognise` does, with the ranking by geometry behind the verified candidates: their
         scores are match ratios, 0 to 100, the others' next to nothing."""
         gallery = self.workshop.gallery()
@@ -253,7 +260,7 @@ def _describer(shortlist: str) -> str:
     return "patches" if shortlist in ("votes", "global") else shortlist
 
 
-def _engine_place(verified: Verified, number: int, picture: Picture, search: PhotoSearch) -> Place:
+def _engine_place(verified: Verified, number: int, picture: ComparedPicture, search: PhotoSearch) -> Place:
     """The engine works on pictures without their plain margins; here they are back."""
     decoded, size = decode(picture.path.read_bytes(), long_side=RENDITION_SIDE, limits=LIMITS)
     left, top, right, bottom = trim_margins(decoded)

@@ -34,7 +34,7 @@ from benchmarks.compare.files import (
     read_rows,
     write_rows,
 )
-from benchmarks.compare.material import Material, Photo
+from benchmarks.compare.material import ComparedPhoto, Material
 from benchmarks.compare.methods import Method, Verifier
 from benchmarks.compare.parts.local_features import fingerprint
 from benchmarks.compare.parts.matcher import Matcher
@@ -115,7 +115,7 @@ def run(
 
 def due_photos(
     out: Path, methods: Sequence[Method], material: Material, settings: RunSettings
-) -> dict[str, Sequence[Photo]]:
+) -> dict[str, Sequence[ComparedPhoto]]:
     """Photos that each method has not been run on yet."""
     done = done_photos(out)
     return {
@@ -123,7 +123,9 @@ def due_photos(
     }
 
 
-def prepare(workshop: Workshop, methods: Sequence[Method], chosen: dict[str, Sequence[Photo]], tell: Tell) -> None:
+def prepare(
+    workshop: Workshop, methods: Sequence[Method], chosen: dict[str, Sequence[ComparedPhoto]], tell: Tell
+) -> None:
     """Describes all pictures and photos that the methods need, and fills Obverse's gallery."""
     of_pictures = list(dict.fromkeys(name for m in methods for name in picture_features(m)))
     missing = [p for p in workshop.material.pictures if workshop.missing(of_pictures, p)]
@@ -132,7 +134,7 @@ def prepare(workshop: Workshop, methods: Sequence[Method], chosen: dict[str, Seq
         for picture in missing:
             workshop.describe(of_pictures, picture)
             tell.step()
-    wanted: dict[Photo, list[str]] = {}
+    wanted: dict[ComparedPhoto, list[str]] = {}
     for method in methods:
         for photo in chosen[method.name]:
             wanted.setdefault(photo, []).extend(photo_features(method))
@@ -147,12 +149,12 @@ def prepare(workshop: Workshop, methods: Sequence[Method], chosen: dict[str, Seq
         workshop.gallery(tell.step)
 
 
-def photos_of(method: Method, material: Material, settings: RunSettings) -> tuple[Photo, ...]:
+def photos_of(method: Method, material: Material, settings: RunSettings) -> tuple[ComparedPhoto, ...]:
     """All photos, or for a ceiling a sample: the sets take turns, each in an order drawn with the seed."""
     count = settings.ceiling_queries
     if not method.ceiling or count is None or count >= len(material.photos):
         return material.photos
-    turns: list[tuple[int, int, Photo]] = []
+    turns: list[tuple[int, int, ComparedPhoto]] = []
     for number, one in enumerate(material.sets):
         mine = [p for p in material.photos if p.set == one.name]
         order = np.random.default_rng([settings.seed, number]).permutation(len(mine))
@@ -218,7 +220,7 @@ def _cut_last_line(path: Path) -> None:
 # What is written
 
 
-def write_found(out: Path, method: Method, photo: Photo, found: Found, material: Material) -> None:
+def write_found(out: Path, method: Method, photo: ComparedPhoto, found: Found, material: Material) -> None:
     """All rows of one photo; the closing row of timings.csv comes last."""
     key = (method.name, photo.set, photo.query)
     pictures = material.pictures
@@ -237,7 +239,7 @@ def write_found(out: Path, method: Method, photo: Photo, found: Found, material:
     append_rows(out / TIMINGS, [*stages, Timing(*key, TOTAL, total)])
 
 
-def _listed_rows(method: Method, photo: Photo, found: Found, material: Material) -> Iterable[Listed]:
+def _listed_rows(method: Method, photo: ComparedPhoto, found: Found, material: Material) -> Iterable[Listed]:
     """The first rows of the list, and right pictures behind them at their places: there a picture stands behind
     all wrong ones of equal score."""
     right = np.array([n for n, p in enumerate(material.pictures) if p.set == photo.set and p.ref in photo.right])
