@@ -75,12 +75,12 @@ async def _running(service: Service) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        service.ready = False
+        service.readiness.stopping()
         await warming
         if await service.door.close(timeout_seconds=service.settings.stop_timeout_seconds):
             service.close()
         else:
-            service.stuck = True
+            service.readiness.hung()
             logger.error("calls of the engine did not end in time; what was acknowledged is durable")
 
 
@@ -90,7 +90,7 @@ async def _warm_up(service: Service) -> None:
     except ObverseError:
         logger.exception("the engine cannot start; /ready stays at 503")
     else:
-        service.ready = True
+        service.readiness.warmed_up()
 
 
 def _http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:

@@ -31,14 +31,15 @@ async def health() -> Health:
 
 @get("/ready", tags=["Operation"], summary="Whether it can answer; 503 while it warms up or stops")
 async def ready(service: ServiceHere) -> Response[Health]:
-    state = "ready" if service.ready else "not ready"
-    return Response(Health(status=state), status_code=200 if service.ready else 503)
+    if service.readiness.ready:
+        return Response(Health(status="ready"))
+    return Response(Health(status="not ready"), status_code=503)
 
 
 @get("/metrics", tags=["Operation"], summary="Numbers for Prometheus", media_type="text/plain")
 async def metrics(service: ServiceHere) -> Response[bytes]:
     try:
-        text = await service.door.catalogue.run(service.metrics.text)
+        text = await service.door.short.run(service.metrics.text)
     except Busy as error:
         return Response(str(error).encode(), status_code=503, media_type="text/plain")
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -53,7 +54,7 @@ async def internal_statistics(request: Request[Any, Any, Any], service: ServiceH
     try:
         asked = msgspec.convert(dict(request.query_params), Asked, strict=False)
         question = Question(first=asked.first, last=asked.last, user_id=asked.user_id, channel=asked.channel)
-        found = await service.door.catalogue.run(lambda: report(service.counts, question, limit=asked.limit))
+        found = await service.door.short.run(lambda: report(service.count_store, question, limit=asked.limit))
     except msgspec.ValidationError:
         return Response(b"", status_code=400)
     except (Busy, StatisticsError) as error:

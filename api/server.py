@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import secrets
@@ -19,6 +18,7 @@ from api.settings import Settings
 from api.stats.asking import NOTE_NAME
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings, ImageLimits
+from engine.threads import one_thread_each
 
 
 def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None]) -> int:
@@ -27,7 +27,10 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None])
     Raises DataFolderLocked, ModelMismatch and the other StorageErrors; OSError where the port is taken.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.create_server((settings.host, settings.port), family=family, backlog=1024) as listener:
+    with (
+        one_thread_each(),
+        socket.create_server((settings.host, settings.port), family=family, backlog=1024) as listener,
+    ):
         # Sockets that it accepts inherit this; asyncio sets it on those alone that were made with a protocol number.
         # Without it each answer on a kept connection waits 40 ms for the client's acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -50,16 +53,22 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None])
         with _quiet_signals(), _announced(folder, address=address, token=token):
             tell(address)
             server.run(sockets=[listener])
-        if app.state.service.stuck:
+        if app.state.service.readiness.stuck:
             os._exit(1)  # a thread that hangs would keep the process alive for ever
         return 0 if server.started else 1
 
 
 def engine_settings(settings: Settings) -> EngineSettings:
     """The engine's share of the service's settings."""
-    limits = ImageLimits(max_bytes=settings.max_image_bytes)
-    chosen = EngineSettings(limits=limits, calibration=settings.calibration)
-    return chosen if settings.model is None else dataclasses.replace(chosen, model=settings.model)
+    return EngineSettings(
+        model=EngineSettings.model if settings.model is None else settings.model,
+        limits=ImageLimits(max_bytes=settings.max_image_bytes),
+        calibration=settings.calibration,
+        default_threshold=settings.default_threshold,
+        second_look=settings.second_look,
+        keep_pictures=settings.keep_pictures,
+        threads=settings.threads,
+    )
 
 
 def _address(listener: socket.socket) -> str:

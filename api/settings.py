@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.errors import SettingError
+from engine.settings import EngineSettings
 
 PREFIX = "OBVERSE_"
 COMMAND_LINE_VARIABLES = frozenset(
@@ -40,6 +41,21 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0: any free one.")
     model: Path | None = Field(None, description="Folder of the patch network; unset: the shipped one.")
     calibration: Path | None = Field(None, description="File of a fit by `obverse calibrate`; unset: the shipped one.")
+    default_threshold: float | None = Field(
+        EngineSettings.default_threshold,
+        ge=0,
+        le=100,
+        description="Least match ratio of an answer where the picture has none of its own; unset: the calibration's.",
+    )
+    second_look: bool = Field(
+        EngineSettings.second_look,
+        description="A photo in which nothing is found is searched again, finer and in windows.",
+    )
+    keep_pictures: bool = Field(
+        EngineSettings.keep_pictures,
+        description="A JPEG of each picture is kept; off: structure and colour cannot be compared.",
+    )
+    threads: int = Field(EngineSettings.threads, ge=1, le=256, description="Cores that one recognition may use.")
     max_image_bytes: int = Field(10_000_000, ge=1_000, description="Largest image file; the file part counts alone.")
     max_drain_bytes: int = Field(
         100_000_000, ge=0, description="How much of an oversize body is read and thrown away before the answer."

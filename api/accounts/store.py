@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 import time
 from collections.abc import Callable
@@ -19,12 +18,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.errors import UserExists, UserNotFound, WrongCredentials
+from engine.catalogue.rules import CHANNEL_NAME, CHANNEL_RULE
 from engine.catalogue.transactions import reading, writing
 from engine.catalogue.upgrade import upgrade_schema
 from engine.errors import InvalidValue
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-NAME_RULE = re.compile(r"[A-Za-z0-9@_.-]{1,64}")
 _tables = sa.MetaData()
 user_table = sa.Table(
     "user",
@@ -108,8 +107,8 @@ class Accounts:
 
     def add_user(self, name: str) -> Keys:
         """A new user and the only sight of its secrets. Raises UserExists, InvalidValue."""
-        if not NAME_RULE.fullmatch(name):
-            raise InvalidValue("name", "1 to 64 of A-Z a-z 0-9 @ _ . -")
+        if not CHANNEL_NAME.fullmatch(name):  # users are named by the rule of channels
+            raise InvalidValue("name", CHANNEL_RULE)
         row = {"name": name, "disabled": False, "created_at": time.time()}
         try:
             with writing(self._database) as connection:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import functools
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -66,22 +67,20 @@ class Lane:
 
 
 class Door:
-    """engine: recognising and adding, as many at once as there are cores to use; catalogue: short reads and
-    changes, kept apart so that lists and counts answer while every core recognises."""
+    """Two lanes. Metrics, threads and settings call them `engine` and `catalogue`, for what works in them."""
 
     def __init__(self, settings: Settings) -> None:
-        common = {"deadline_seconds": settings.deadline_seconds, "retry_after_seconds": settings.retry_after_seconds}
-        self.engine = Lane("engine", workers=settings.engine_workers, queue=settings.engine_queue, **common)  # type: ignore[arg-type]
-        self.catalogue = Lane(
-            "catalogue",
-            workers=settings.catalogue_workers,
-            queue=settings.catalogue_queue,
-            **common,  # type: ignore[arg-type]
+        lane = functools.partial(
+            Lane, deadline_seconds=settings.deadline_seconds, retry_after_seconds=settings.retry_after_seconds
         )
+        self.long = lane("engine", workers=settings.engine_workers, queue=settings.engine_queue)
+        """Recognising and adding: as many at once as there are cores to use."""
+        self.short = lane("catalogue", workers=settings.catalogue_workers, queue=settings.catalogue_queue)
+        """Short reads and changes, kept apart so that lists and counts answer while every core recognises."""
 
     @property
     def lanes(self) -> tuple[Lane, Lane]:
-        return self.engine, self.catalogue
+        return self.long, self.short
 
     async def close(self, *, timeout_seconds: float) -> bool:
         """Whether all calls came to their end in time."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from api.dialects.easyar import errors
+from api.edge.refusals import nearest_row
 from api.errors import BodyTooLarge, Busy, ForeignChannel, MalformedBody, Overdue, SimilarPicture
 from engine.errors import (
     ChannelNotFound,
@@ -115,7 +116,7 @@ FAILURES = {
 
 def row_of(error: ObverseError, *, failed: int, overdue: int) -> Row:
     """failed, overdue: the operation's codes for a failure, and for one that took too long."""
-    found = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
+    found = nearest_row(CODES, error)
     if found.code != FAILED:
         return found
     code = overdue if isinstance(error, Overdue) else failed
@@ -124,5 +125,4 @@ def row_of(error: ObverseError, *, failed: int, overdue: int) -> Row:
 
 def is_failure(error: ObverseError) -> bool:
     """Whether the error is ours: logged with its trace, its text kept from the client."""
-    row = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
-    return row.code == FAILED and not isinstance(error, Overdue)
+    return nearest_row(CODES, error).code == FAILED and not isinstance(error, Overdue)

@@ -15,7 +15,8 @@ from api.dialects.easyar.errors import RecordMissing, UpdateRefused
 from api.dialects.easyar.parameters import Parameters, image_of, needed_image
 from api.dialects.easyar.tokens import Tokens
 from api.errors import SimilarPicture
-from api.service import NewPicture, Service
+from api.rules.pictures import NewPicture
+from api.service import Service
 from engine.catalogue import Picture
 from engine.errors import InvalidValue, PictureNotFound, TooFewFeatures
 from engine.recognise.answer import Recognition
@@ -26,20 +27,26 @@ LARGEST_LIST = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request of an app. target_id: from the path."""
+    """One request of an app."""
 
     service: Service
+    """What answers it."""
+    tokens: Tokens
+    """For the names of tunnels."""
     app: App
+    """Who asks."""
     parameters: Parameters
+    """What was sent, authentication included."""
     target_id: str = ""
+    """What the path names; empty where it names no target."""
 
     async def look_up(self, work: Callable[[], Any]) -> Any:
-        """Short work in the catalogue's lane."""
-        return await self.service.door.catalogue.run(work)
+        """Short work in the door's short lane."""
+        return await self.service.door.short.run(work)
 
     def picture(self) -> Picture:
         """Raises PictureNotFound."""
-        return self.service.picture_by_uuid(self.app.channel, self.target_id)
+        return self.service.pictures.picture_by_uuid(self.app.channel, self.target_id)
 
     def wanted(self) -> targets.Wanted:
         """Raises InvalidValue, BodyTooLarge."""
@@ -81,8 +88,8 @@ async def create_target(call: Call) -> Result:
         facts=wanted.facts({}),
         unlike_others=not wanted.allow_similar,
     )
-    await call.look_up(lambda: call.service.check_room(new))
-    picture = await call.service.add(call.app.user, new, image)
+    await call.look_up(lambda: call.service.pictures.check_room(new))
+    picture = await call.service.pictures.add(call.app.user, new, image)
     return Result(result=await call.look_up(lambda: call.shown(picture)))
 
 
@@ -103,7 +110,7 @@ async def list_targets_after(call: Call) -> Result:
     size, last = _page_size(call.parameters, "limit"), call.parameters.text("last")
 
     def work() -> dict[str, Any]:
-        after = call.service.picture_by_uuid(call.app.channel, last) if last else None
+        after = call.service.pictures.picture_by_uuid(call.app.channel, last) if last else None
         found = call.service.catalogue.newest_pictures(call.app.channel, limit=size, after=after)
         return {"targets": [targets.listed(call.app, picture) for picture in found]}
 
@@ -127,10 +134,10 @@ async def update_target(call: Call) -> Result:
 
     picture: Picture = await call.look_up(call.picture)
     if image is None:
-        changed = await call.look_up(lambda: call.service.change(picture, wanted.changes))
+        changed = await call.look_up(lambda: call.service.pictures.change(picture, wanted.changes))
     else:
         try:
-            changed = await call.service.replace(
+            changed = await call.service.pictures.replace(
                 call.app.user, picture, image, wanted.changes, unlike_others=unlike_others
             )
         except SimilarPicture as error:
@@ -169,9 +176,9 @@ async def delete_targets(call: Call) -> Result:
 
 
 def _removed(call: Call, target_id: str) -> dict[str, Any]:
-    picture = call.service.picture_by_uuid(call.app.channel, target_id)
-    channel = call.service.own_channel(call.app.user, call.app.channel)
-    if not call.service.remove(channel, picture.identifier):
+    picture = call.service.pictures.picture_by_uuid(call.app.channel, target_id)
+    channel = call.service.access.own_channel(call.app.user, call.app.channel)
+    if not call.service.pictures.remove(channel, picture.identifier):
         raise PictureNotFound(channel.name, target_id[:50])
     return targets.listed(call.app, picture)
 
@@ -180,7 +187,7 @@ async def find_similar(call: Call) -> Result:
     """An image without structure is similar to nothing."""
     image = needed_image(call.service, call.parameters)
     try:
-        matches = await call.service.similar(call.app.user, call.app.channel, image)
+        matches = await call.service.recognition.similar(call.app.user, call.app.channel, image)
     except TooFewFeatures:
         matches = []
 
@@ -205,10 +212,10 @@ async def grade_in_detail(call: Call) -> Result:
 
 
 async def _grades(call: Call) -> dict[str, int]:
-    """Of an image without structure the grade is -1, and each part of it the worst."""
+    """An image without structure has the grade -1, and each part of it is the worst."""
     image = needed_image(call.service, call.parameters)
     try:
-        level, grades = await call.service.grade(image)
+        level, grades = await call.service.pictures.grade(image)
     except TooFewFeatures:
         return {"grade": -1, **dict.fromkeys(targets.RATES, 4)}
     return {"grade": targets.grade_of(level), **targets.rates(grades)}
@@ -224,7 +231,7 @@ async def recognise(call: Call, photo: bytes, *, tracking: bool) -> Result:
     """tracking: the answer shall carry the tracking image. A photo without structure shows no target."""
     found: Recognition | None = None
     with contextlib.suppress(TooFewFeatures):
-        found = await call.service.find(call.app.user, call.app.channel, photo, k=1)
+        found = await call.service.recognition.find(call.app.user, call.app.channel, photo, k=1)
     if found is None or found.answer is None:
         message = {"message": "No result: there is no matching."}
         return Result(result=message, code=codes.NO_MATCH, more={"date": now_iso()})
@@ -232,7 +239,7 @@ async def recognise(call: Call, photo: bytes, *, tracking: bool) -> Result:
 
     def work() -> dict[str, Any]:
         try:
-            picture = call.service.picture_by_uuid(call.app.channel, matched.uuid)
+            picture = call.service.pictures.picture_by_uuid(call.app.channel, matched.uuid)
             return targets.shown(call.service, call.app, picture, with_image=tracking)
         except PictureNotFound as error:
             raise RecordMissing from error
@@ -242,8 +249,7 @@ async def recognise(call: Call, photo: bytes, *, tracking: bool) -> Result:
 
 
 async def open_tunnel(call: Call) -> Result:
-    tokens = Tokens(apps=call.service.apps, vault=call.service.vault)
-    return Result(result={"tunnel": tokens.make_tunnel(call.app)})
+    return Result(result={"tunnel": call.tokens.make_tunnel(call.app)})
 
 
 def _page_size(parameters: Parameters, name: str) -> int:

@@ -16,11 +16,10 @@ from typing import Any
 from api.accounts.apps import App
 from api.dialects.easyar.parameters import SIGNING, Parameters
 from api.errors import BodyTooLarge
+from api.rules.pictures import Grades
 from api.service import Service
 from engine.catalogue import Picture
-from engine.enrol.grades import Grades
 from engine.errors import InvalidValue
-from engine.image import decode, encode_jpeg, to_gray
 
 FACTS = "easyar"
 TYPE = "ImageTarget"
@@ -31,15 +30,22 @@ _OWN = SIGNING | {"image", "name", "size", "type", "meta", "active", "allowSimil
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a request says of a target; None: nothing. others: unknown string fields, kept as they are."""
+    """What a request says of a target; None: it says nothing."""
 
     name: str | None = None
+    """1 to 64 characters of printable ASCII."""
     size: str | None = None
+    """Width in centimetres, as it was written."""
     type: str | None = None
+    """Always TYPE."""
     meta: str | None = field(default=None, repr=False)
+    """Any text; it becomes the picture's metadata."""
     active: bool | None = None
+    """False hides the target from recognition."""
     allow_similar: bool | None = None
+    """True lets it be similar to another target."""
     others: dict[str, str] = field(default_factory=dict, repr=False)
+    """String fields that we do not know; they are kept as they are."""
 
     def facts(self, known: dict[str, Any]) -> dict[str, Any]:
         """The picture's facts, with these laid over them."""
@@ -117,10 +123,10 @@ def shown(service: Service, app: App, picture: Picture, *, with_image: bool = Tr
         "allowSimilar": "1" if allows_similar(picture) else "0",
         "date": dt.datetime.fromtimestamp(picture.updated_at, dt.UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
         "grade": str(grade_of(picture.level)),
-        **rates(service.grades(picture)),
+        **rates(service.pictures.grades(picture)),
     }
     if with_image:
-        target["trackingImage"] = _tracking_image(service.catalogue.rendition(picture.id))
+        target["trackingImage"] = base64.b64encode(service.pictures.tracking_image(picture) or b"").decode()
     return target
 
 
@@ -140,10 +146,3 @@ RATES = tuple(_camel(part.name) for part in fields(Grades))
 def rates(grades: Grades) -> dict[str, int]:
     """The grades under this dialect's names."""
     return dict(zip(RATES, astuple(grades), strict=True))
-
-
-def _tracking_image(jpeg: bytes | None) -> str:
-    """A grey JPEG in base64; nothing where the gallery keeps no pictures."""
-    if jpeg is None:
-        return ""
-    return base64.b64encode(encode_jpeg(to_gray(decode(jpeg, long_side=640)[0]))).decode()

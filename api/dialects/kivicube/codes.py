@@ -6,6 +6,7 @@ client, which may try again, and a trace with the request's id in the log.
 
 from __future__ import annotations
 
+from api.edge.refusals import nearest_row
 from api.errors import (
     AccountError,
     BodyTooLarge,
@@ -81,7 +82,7 @@ CODES: dict[type[ObverseError], int] = {
 
 def code_of(error: ObverseError) -> int:
     """The code of the nearest class in the error's ancestry."""
-    return next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
+    return nearest_row(CODES, error)
 
 
 def is_failure(error: ObverseError) -> bool:

@@ -9,6 +9,7 @@ from typing import Literal
 from api.dialects.kivicube import methods
 from api.edge.body import SMALL_FIELD_BYTES, FormRules
 from api.settings import Settings
+from engine.catalogue import rules
 
 Kind = Literal["text", "number", "integer", "file"]
 
@@ -59,9 +60,9 @@ class Method:
 
 USERNAME = Field(name="username", about="The user's key.")
 SECRET = Field(name="secretkey", about="The user's secret.")
-CHANNEL = Field(name="channel", about="The channel's name.", pattern="^[A-Za-z0-9@_.-]{1,64}$", example="books")
+CHANNEL = Field(name="channel", about="The channel's name.", pattern=f"^{rules.CHANNEL_NAME.pattern}$", example="books")
 IDENTIFIER = Field(
-    name="identifier", about="The picture's name.", pattern="^[A-Za-z0-9@_.]{3,50}$", example="cover.001"
+    name="identifier", about="The picture's name.", pattern=f"^{rules.IDENTIFIER.pattern}$", example="cover.001"
 )
 METADATA = Field(
     name="metadata", required=False, about="Any text, usually JSON; kept byte for byte, never parsed. At most 2 MB."

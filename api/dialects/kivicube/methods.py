@@ -11,17 +11,17 @@ from api.accounts.store import User
 from api.dialects.kivicube import wire
 from api.edge.body import Form
 from api.errors import BodyTooLarge, NotMultipart, WrongCredentials
-from api.service import NewPicture, Service, check_identifier
+from api.rules.pictures import NewPicture, check_identifier
+from api.service import Service
 from api.stats import dates
-from engine.catalogue import Channel
-from engine.errors import InvalidValue, PictureNotFound
+from engine.errors import InvalidValue
 from engine.recognise.answer import Match, Recognition
 
 Call = Callable[[Service, Form], Awaitable[wire.Answer]]
 
 
 def _login(service: Service, form: Form, *, reads_only: bool = False) -> User:
-    return service.authenticate(form.text("username"), form.text("secretkey"), reads_only=reads_only)
+    return service.access.authenticate(form.text("username"), form.text("secretkey"), reads_only=reads_only)
 
 
 def _checked_file(service: Service, form: Form) -> bytes:
@@ -42,18 +42,18 @@ async def add_image(service: Service, form: Form) -> wire.AddImageAnswer:
 
     def check() -> tuple[User, NewPicture]:
         user = _login(service, form)
-        channel = service.channel_for_adding(user, form.text("channel"))
+        channel = service.access.channel_for_adding(user, form.text("channel"))
         new = NewPicture(
             channel=channel,
             identifier=check_identifier(form.text("identifier")),
             threshold=wire.read_ratio(form),
             metadata=wire.read_metadata(form, limit=service.settings.max_metadata_bytes) or "",
         )
-        service.check_room(new)
+        service.pictures.check_room(new)
         return user, new
 
-    user, new = await service.door.catalogue.run(check)
-    picture = await service.add(user, new, _checked_file(service, form))
+    user, new = await service.door.short.run(check)
+    picture = await service.pictures.add(user, new, _checked_file(service, form))
     return wire.AddImageAnswer(level=picture.level)
 
 
@@ -61,37 +61,29 @@ async def remove_image(service: Service, form: Form) -> wire.RemoveImageAnswer:
     """An identifier that does not exist is removed already: 0."""
 
     def work() -> wire.RemoveImageAnswer:
-        channel = service.own_channel(_login(service, form), form.text("channel"))
-        service.remove(channel, _identifier_or_not_found(channel, form))
+        channel = service.access.own_channel(_login(service, form), form.text("channel"))
+        service.pictures.remove(channel, form.text("identifier"))
         return wire.RemoveImageAnswer()
 
-    return await service.door.catalogue.run(work)
-
-
-def _identifier_or_not_found(channel: Channel, form: Form) -> str:
-    """Outside AddImage a malformed identifier is one that cannot exist."""
-    try:
-        return check_identifier(form.text("identifier"))
-    except InvalidValue as error:
-        raise PictureNotFound(channel.name, (form.text("identifier") or "")[:50]) from error
+    return await service.door.short.run(work)
 
 
 async def get_images(service: Service, form: Form) -> wire.GetImagesAnswer:
     def work() -> wire.GetImagesAnswer:
-        channel = service.own_channel(_login(service, form), form.text("channel"))
+        channel = service.access.own_channel(_login(service, form), form.text("channel"))
         position = wire.read_count(form, "position", default=0, least=0, most=sys.maxsize)
         pictures = service.catalogue.pictures(channel.name, offset=position, limit=service.settings.page_size)
         images = [
             wire.ListedImage(
                 identifier=picture.identifier,
                 metadata=picture.metadata,
-                matchratio=wire.plain_number(service.threshold(picture)),
+                matchratio=wire.plain_number(service.pictures.threshold(picture)),
             )
             for picture in pictures
         ]
         return wire.GetImagesAnswer(totalcount=service.catalogue.count(channel.name), images=images)
 
-    return await service.door.catalogue.run(work)
+    return await service.door.short.run(work)
 
 
 async def get_image(service: Service, form: Form) -> wire.GetImageAnswer:
@@ -99,27 +91,27 @@ async def get_image(service: Service, form: Form) -> wire.GetImageAnswer:
 
     def work() -> wire.GetImageAnswer:
         if form.text("username") or form.text("secretkey"):
-            channel = service.own_channel(_login(service, form, reads_only=True), form.text("channel"))
+            channel = service.access.own_channel(_login(service, form, reads_only=True), form.text("channel"))
         elif service.settings.public_getimage:
-            channel = service.any_channel(form.text("channel"))
+            channel = service.access.any_channel(form.text("channel"))
         else:
             raise WrongCredentials("username and secretkey are needed")
-        picture = service.picture(channel, form.text("identifier"))
+        picture = service.pictures.picture(channel, form.text("identifier"))
         return wire.GetImageAnswer(
             metadata=picture.metadata,
-            matchratio=wire.plain_number(service.threshold(picture)),
+            matchratio=wire.plain_number(service.pictures.threshold(picture)),
             level=picture.level,
         )
 
-    return await service.door.catalogue.run(work)
+    return await service.door.short.run(work)
 
 
 async def update_image_info(service: Service, form: Form) -> wire.UpdateImageInfoAnswer:
     """Absent fields stay as they are; empty metadata clears it."""
 
     def work() -> wire.UpdateImageInfoAnswer:
-        channel = service.own_channel(_login(service, form), form.text("channel"))
-        picture = service.picture(channel, form.text("identifier"))
+        channel = service.access.own_channel(_login(service, form), form.text("channel"))
+        picture = service.pictures.picture(channel, form.text("identifier"))
         given = {
             "threshold": wire.read_ratio(form),
             "metadata": wire.read_metadata(form, limit=service.settings.max_metadata_bytes),
@@ -129,19 +121,19 @@ async def update_image_info(service: Service, form: Form) -> wire.UpdateImageInf
             service.recognizer.update(channel.name, picture.identifier, **changes)
         return wire.UpdateImageInfoAnswer()
 
-    return await service.door.catalogue.run(work)
+    return await service.door.short.run(work)
 
 
 async def statistics(service: Service, form: Form) -> wire.StatisticsAnswer:
     def work() -> wire.StatisticsAnswer:
         user = _login(service, form, reads_only=True)
         name = form.text("channel")
-        channel = None if name is None else service.own_channel(user, name)
+        channel = None if name is None else service.access.own_channel(user, name)
         days = (
             dates.first_day("startdate", form.text("startdate") or ""),
             dates.last_day("enddate", form.text("enddate") or ""),
         )
-        counts = service.matches_by_day(user, days, channel=channel, identifier=form.text("identifier"))
+        counts = service.counts.matches_by_day(user, days, channel=channel, identifier=form.text("identifier"))
         kind = "identifier" if channel else "channel"
         records = [
             wire.DayRecord(date=count.day.strftime("%Y%m%d"), count=count.count, **{kind: count.name})
@@ -152,23 +144,26 @@ async def statistics(service: Service, form: Form) -> wire.StatisticsAnswer:
             answer.channel = channel.name
         return answer
 
-    return await service.door.catalogue.run(work)
+    return await service.door.short.run(work)
 
 
 async def find_image(service: Service, form: Form) -> wire.FindImageAnswer:
+    """The channel is looked up once: where the photo is searched, or here, where something else is wrong."""
     _demand_file(form)
     channel = form.text("channel")
 
-    def check() -> tuple[User, bool, int]:
+    def check() -> tuple[User, bool, int, bytes]:
         user = _login(service, form, reads_only=True)
-        service.searched_channels(user, channel)
-        explain = wire.read_switch(form, "explain")
-        limit = wire.read_count(form, "limit", default=0, least=0, most=service.settings.max_results)
-        return user, explain, limit
+        try:
+            explain = wire.read_switch(form, "explain")
+            limit = wire.read_count(form, "limit", default=0, least=0, most=service.settings.max_results)
+            return user, explain, limit, _checked_file(service, form)
+        except (InvalidValue, BodyTooLarge):
+            service.access.searched_channels(user, channel)  # whose errors come first
+            raise
 
-    user, explain, limit = await service.door.catalogue.run(check)
-    photo = _checked_file(service, form)
-    recognition = await service.find(user, channel, photo, k=max(1, limit))
+    user, explain, limit, photo = await service.door.short.run(check)
+    recognition = await service.recognition.find(user, channel, photo, k=max(1, limit))
     answer = _found(recognition, everywhere=channel is None)
     if explain:
         _explain(answer, recognition)

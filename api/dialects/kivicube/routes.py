@@ -5,25 +5,25 @@ Every answer of a method is HTTP 200 with a `returncode`: clients of this protoc
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, Router, post
+from litestar import Response, Router, post
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from api.dialects.kivicube import codes, contract, wire
 from api.dialects.kivicube.document import documented
+from api.edge import refusals
 from api.edge.body import BodyReader
-from api.edge.requests import note, request_id
-from api.errors import BodyTooLarge, Busy, MalformedBody, NotMultipart
+from api.edge.refusals import AnyRequest
+from api.edge.requests import note
+from api.errors import BodyTooLarge, MalformedBody, NotMultipart
 from api.service import Service
 from engine.errors import ObverseError
 
-logger = logging.getLogger(__name__)
 ServiceHere = NamedDependency[SkipValidation[Service]]
-AnyRequest = Request[Any, Any, Any]
+FAILED = "the request failed on the server"
 _encoder = msgspec.json.Encoder()
 
 
@@ -84,16 +84,13 @@ async def _answer(request: AnyRequest, service: Service, method: contract.Method
 
 
 def _refusal(request: AnyRequest, method: contract.Method, error: ObverseError) -> Response[Any]:
-    code, text, headers = codes.code_of(error), str(error), {}
+    code, text = codes.code_of(error), str(error)
     if codes.is_failure(error):
-        logger.error("%s failed", method.name, exc_info=error)
-        text = "the request failed on the server"
+        refusals.log_failure(method.name, error)
+        text = FAILED
     if code == codes.BUSY:
-        seconds = error.retry_after_seconds if isinstance(error, Busy) else 1
-        headers["Retry-After"] = str(seconds)
-        text = f"{text} (request {request_id(request)})"
-    if isinstance(error, BodyTooLarge | MalformedBody | NotMultipart) and error.close:
-        headers["Connection"] = "close"
+        text = refusals.with_id(text, request)
+    headers = refusals.headers_of(error, failures_retry_after=1 if code == codes.BUSY else None)
     return _rendered(request, method, wire.Answer(returncode=code, message=text), headers)
 
 
@@ -108,11 +105,8 @@ def _rendered_bytes(answer: wire.Answer, headers: dict[str, str] | None) -> Resp
     return Response(_encoder.encode(answer), status_code=200, media_type="application/json", headers=headers)
 
 
-def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
-    """What nobody foresaw: the trace goes to the log, the client gets the request's id."""
-    logger.error("unexpected failure", exc_info=error)
-    text = f"the request failed on the server (request {request_id(request)})"
-    answer = wire.Answer(returncode=codes.BUSY, message=text)
+def _unexpected(request: AnyRequest) -> Response[Any]:
+    answer = wire.Answer(returncode=codes.BUSY, message=refusals.with_id(FAILED, request))
     note(request, method=request.url.path.rsplit("/", 1)[-1], code=codes.BUSY)
     return _rendered_bytes(answer, {"Retry-After": "1"})
 
@@ -122,5 +116,8 @@ HANDLERS = [add_image, remove_image, get_images, get_image, update_image_info, s
 
 def routers() -> list[Router]:
     """The methods at the root, and again under /kivicube, which the document leaves out."""
-    common: dict[str, Any] = {"route_handlers": HANDLERS, "exception_handlers": {Exception: _unexpected}}
+    common: dict[str, Any] = {
+        "route_handlers": HANDLERS,
+        "exception_handlers": {Exception: refusals.unexpected(_unexpected)},
+    }
     return [Router("/", tags=["Kivicube"], **common), Router("/kivicube", include_in_schema=False, **common)]

@@ -1,0 +1,59 @@
+"""What is counted, and who may be told the counts."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+
+from api.accounts.store import User
+from api.errors import Overdue
+from api.settings import Settings
+from api.stats.store import CountStore, DayCount, Question
+from api.stats.writer import CountWriter
+from engine.catalogue import Catalogue, Channel, Picture
+from engine.catalogue.rules import IDENTIFIER
+from engine.errors import ChannelNotFound, PictureNotFound
+
+
+class CountRules:
+    """A count belongs to the user who asked, and to the names that the picture and its channel had then."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, store: CountStore, writer: CountWriter) -> None:
+        self._settings, self._catalogue = settings, catalogue
+        self._store, self._writer = store, writer
+
+    async def count_match(self, user: User, picture: Picture) -> None:
+        """Counts an answered match; durable when this returns. Raises StatisticsError, Overdue."""
+        waiting = asyncio.wrap_future(self._writer.count(user.id, picture.channel, picture.identifier))
+        done, _ = await asyncio.wait({waiting}, timeout=self._settings.deadline_seconds)
+        if not done:
+            raise Overdue("the count is not written yet", retry_after_seconds=self._settings.retry_after_seconds)
+        waiting.result()
+
+    def matches_by_day(
+        self, user: User, days: tuple[dt.date, dt.date], *, channel: Channel | None, identifier: str | None
+    ) -> list[DayCount]:
+        """Counts by day and, without a channel, by channel; with one, by identifier.
+
+        Raises PictureNotFound for an identifier that neither exists there nor was ever counted.
+        """
+        name = channel.name if channel else None
+        if identifier is not None and not self._known(user, channel, identifier):
+            raise PictureNotFound(name or "", identifier[:50])
+        question = Question(first=days[0], last=days[1], user_id=user.id, channel=name, identifier=identifier)
+        return self._store.by_day(question, group="identifier" if channel else "channel")
+
+    def _known(self, user: User, channel: Channel | None, identifier: str) -> bool:
+        if not IDENTIFIER.fullmatch(identifier):
+            return False
+        places = [channel] if channel else self._catalogue.channels(owner=user.id)
+        return any(self._exists(place, identifier) for place in places) or self._store.ever_counted(
+            user.id, identifier, channel=channel.name if channel else None
+        )
+
+    def _exists(self, channel: Channel, identifier: str) -> bool:
+        try:
+            self._catalogue.picture(channel.name, identifier)
+        except (PictureNotFound, ChannelNotFound):
+            return False
+        return True

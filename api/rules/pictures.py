@@ -1,0 +1,187 @@
+"""Adding, changing, removing and showing pictures.
+
+Two locks: two images that are alike and come at once must not both be let in, and of two edits that come at once
+none may be lost. Who needs both takes them in this order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from api.accounts.store import User
+from api.edge.door import Lane
+from api.errors import SimilarPicture
+from api.rules.access import AccessRules
+from api.rules.recognition import RecognitionRules
+from api.settings import Settings
+from engine.catalogue import Channel, Picture, rules
+from engine.describe.records import from_bytes
+from engine.enrol.grades import Grades, grade_picture
+from engine.errors import ChannelNotFound, PictureNotFound, QuotaExceeded
+from engine.image import decode, encode_jpeg, to_gray
+from engine.recognizer import Recognizer
+
+__all__ = ["Edit", "Grades", "NewPicture", "PictureRules", "check_identifier"]
+
+Edit = Callable[[Picture], Mapping[str, Any]]
+"""From a picture as it is to what shall change of it: metadata, threshold, active, facts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPicture:
+    """What a dialect knows of a picture to add."""
+
+    channel: str
+    identifier: str
+    metadata: str = ""
+    threshold: float | None = None
+    """Least match ratio of an answer, 0-100; None: the default."""
+    active: bool = True
+    """False hides it from recognition."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the dialect stores beside the rest."""
+    uuid: str | None = None
+    """None: one is drawn."""
+    unlike_others: bool = False
+    """It is refused where the channel has a similar one."""
+
+
+def check_identifier(identifier: str | None) -> str:
+    """The identifier of a picture to add. Raises InvalidValue, also where there is none."""
+    given = identifier or ""
+    rules.check_identifier(given)
+    return given
+
+
+class PictureRules:
+    """Safe for use by many threads; coroutines belong to the server's event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        recognizer: Recognizer,
+        access: AccessRules,
+        recognition: RecognitionRules,
+        lane: Lane,
+    ) -> None:
+        self._settings, self._recognizer, self._catalogue = settings, recognizer, recognizer.catalogue
+        self._access, self._recognition, self._lane = access, recognition, lane
+        self._comparing, self._editing = threading.Lock(), threading.Lock()
+
+    def check_room(self, new: NewPicture) -> None:
+        """Raises IdentifierTaken, QuotaExceeded."""
+        try:
+            self._catalogue.check_room(new.channel, new.identifier)
+        except ChannelNotFound:
+            if not self._settings.auto_create_channel:
+                raise
+            if self._settings.default_quota == 0:
+                raise QuotaExceeded(new.channel, 0) from None
+
+    async def add(self, user: User, new: NewPicture, image: bytes) -> Picture:
+        """Durable and searchable when it returns. Raises what `Recognizer.add` does, ForeignChannel, SimilarPicture,
+        Busy."""
+
+        def work() -> Picture:
+            channel = self._access.ensure_channel(user, new.channel)
+            if not new.unlike_others:
+                return self._add(new, image)
+            with self._comparing:
+                self._refuse_similar(channel, image)
+                return self._add(new, image)
+
+        return await self._lane.run(work)
+
+    def _add(self, new: NewPicture, image: bytes) -> Picture:
+        return self._recognizer.add(
+            new.channel,
+            new.identifier,
+            image,
+            metadata=new.metadata,
+            threshold=new.threshold,
+            active=new.active,
+            facts=new.facts,
+            uuid=new.uuid,
+        )
+
+    def _refuse_similar(self, channel: Channel, image: bytes, *, but: str = "") -> None:
+        """but: UUID of a picture that does not count."""
+        for match in self._recognition.similar_in([channel], image):
+            if match.picture.uuid != but:
+                raise SimilarPicture(channel.name, match.picture.identifier)
+
+    def change(self, picture: Picture, edit: Edit) -> Picture:
+        """Raises what `Recognizer.update` does."""
+        with self._editing:
+            current = self._catalogue.picture(picture.channel, picture.identifier)
+            return self._recognizer.update(current.channel, current.identifier, **edit(current))
+
+    async def replace(
+        self, user: User, picture: Picture, image: bytes, edit: Edit, *, unlike_others: Callable[[Picture], bool]
+    ) -> Picture:
+        """Another image for the picture, and the edit with it; unlike_others: as in NewPicture, by the picture as it
+        is. Raises what `Recognizer.replace` does, ForeignChannel, SimilarPicture, Busy."""
+
+        def work() -> Picture:
+            channel = self._access.own_channel(user, picture.channel)
+            with self._comparing:
+                current = self._catalogue.picture(picture.channel, picture.identifier)
+                if unlike_others(current):
+                    self._refuse_similar(channel, image, but=picture.uuid)
+                with self._editing:
+                    current = self._catalogue.picture(picture.channel, picture.identifier)
+                    return self._recognizer.replace(current.channel, current.identifier, image, **edit(current))
+
+        return await self._lane.run(work)
+
+    def remove(self, channel: Channel, identifier: str | None) -> bool:
+        """Whether there was such a picture. Raises PictureNotFound for a malformed identifier."""
+        return self._recognizer.remove(channel.name, _possible(channel, identifier))
+
+    def picture(self, channel: Channel, identifier: str | None) -> Picture:
+        """Raises PictureNotFound, for a malformed identifier as well."""
+        return self._catalogue.picture(channel.name, _possible(channel, identifier))
+
+    def picture_by_uuid(self, channel: str, uuid: str) -> Picture:
+        """Raises PictureNotFound, for a picture of another channel as well."""
+        picture = self._catalogue.picture_by_uuid(uuid.lower())
+        if picture is None or picture.channel != channel:
+            raise PictureNotFound(channel, uuid[:50])
+        return picture
+
+    def threshold(self, picture: Picture) -> float:
+        """The least match ratio, 0-100, at which the picture is answered."""
+        return self._recognizer.default_threshold if picture.threshold is None else picture.threshold
+
+    def grades(self, picture: Picture) -> Grades:
+        """Raises PictureNotFound where it was removed meanwhile."""
+        found = self._catalogue.features([picture.id])
+        if not found:
+            raise PictureNotFound(picture.channel, picture.identifier)
+        rows, jpeg = from_bytes(found[0][3]), self._catalogue.rendition(picture.id)
+        return grade_picture(rows, (picture.width, picture.height), level=picture.level, jpeg=jpeg)
+
+    async def grade(self, image: bytes) -> tuple[int, Grades]:
+        """The level that a picture would have, and its grades. Raises the ImageErrors, Busy."""
+
+        def work() -> tuple[int, Grades]:
+            would = self._recognizer.describe(image)
+            rows = from_bytes(would.features.keypoints)
+            return would.level, grade_picture(rows, would.size, level=would.level, jpeg=would.features.jpeg)
+
+        return await self._lane.run(work)
+
+    def tracking_image(self, picture: Picture) -> bytes | None:
+        """The kept picture as a grey JPEG, which clients track; None where the gallery keeps no pictures."""
+        jpeg = self._catalogue.rendition(picture.id)
+        return None if jpeg is None else encode_jpeg(to_gray(decode(jpeg, long_side=640)[0]))
+
+
+def _possible(channel: Channel, identifier: str | None) -> str:
+    """The identifier of a picture that may be there: a malformed one is of none. Raises PictureNotFound."""
+    if identifier is None or not rules.IDENTIFIER.fullmatch(identifier):
+        raise PictureNotFound(channel.name, (identifier or "")[:50])
+    return identifier

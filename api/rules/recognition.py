@@ -1,0 +1,52 @@
+"""Which picture a photo shows, and which pictures are similar to an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from api.accounts.store import User
+from api.edge.door import Lane
+from api.edge.metrics import Metrics
+from api.rules.access import AccessRules
+from api.rules.counts import CountRules
+from engine.catalogue import Channel
+from engine.recognise.answer import Match, Recognition
+from engine.recognizer import Recognizer
+
+
+class RecognitionRules:
+    """Channels are looked up in the engine's thread, not before the wait in the queue: they may have changed hands in
+    it. The engine gets the Channels of that one look-up."""
+
+    def __init__(
+        self, recognizer: Recognizer, access: AccessRules, counts: CountRules, lane: Lane, metrics: Metrics
+    ) -> None:
+        self._recognizer, self._access, self._counts = recognizer, access, counts
+        self._lane, self._metrics = lane, metrics
+
+    async def find(self, user: User, channel: str | None, photo: bytes, *, k: int) -> Recognition:
+        """Recognises the photo in one channel or in all of the user's; an answered match is durably counted,
+        once, before this returns.
+
+        Raises ChannelNotFound, ForeignChannel, the engine's ImageErrors, StatisticsError, Busy.
+        """
+
+        def work() -> Recognition:
+            return self._recognizer.recognise(photo, self._access.searched_channels(user, channel), k=k)
+
+        recognition = await self._lane.run(work)
+        self._metrics.observe_stages(recognition.timings_ms)
+        if recognition.answer is not None:
+            await self._counts.count_match(user, recognition.answer.picture)
+        return recognition
+
+    async def similar(self, user: User, channel: str, image: bytes) -> list[Match]:
+        """The pictures of the channel that are the same as the image's, or nearly, best first; nothing is counted.
+
+        Raises ChannelNotFound, ForeignChannel, the engine's ImageErrors, Busy.
+        """
+        return await self._lane.run(lambda: self.similar_in([self._access.own_channel(user, channel)], image))
+
+    def similar_in(self, channels: Sequence[Channel], image: bytes) -> list[Match]:
+        """The same in channels that were looked up, for who is in the engine's thread already."""
+        return [match for match in self._recognizer.similar(image, channels).results if match.accepted]
