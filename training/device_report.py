@@ -44,7 +44,7 @@ BATCH = 8
 
 
 def report(folder: Path, *, pictures: int, batches: int, seed: int) -> dict[str, Any]:
-    """See the module. Raises ValueError where no picture can be used."""
+    """See the module. Raises ResearchError where no picture can be used."""
     rng = np.random.default_rng(seed)
     found = list_pictures(folder)
     paths = [found[k] for k in rng.permutation(len(found))[:pictures]]

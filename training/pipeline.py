@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from engine.describe.patch_model import PatchModel, RuntimeSettings
+from engine.errors import ResearchError
 from engine.image_files import list_pictures
 from training.pairs.in_processes import generate, is_validation
 
@@ -51,18 +52,21 @@ class Plan:
 
 
 def read_settings(file: Path | None, **chosen: Any) -> Any:
-    """TrainingSettings from a TOML file; `chosen` wins where it is not None. Raises ValueError for an unknown
-    key, with the nearest one."""
+    """TrainingSettings from a TOML file; `chosen` wins where it is not None. Raises ResearchError for an
+    unknown key, with the nearest one, and for a file that is no TOML."""
     from training.learn.train import TrainingSettings
 
-    values = tomllib.loads(file.read_text("utf-8")) if file else {}
+    try:
+        values = tomllib.loads(file.read_text("utf-8")) if file else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ResearchError(f"{file} cannot be read as TOML: {error}") from error
     fields = {field.name: field.default for field in dataclasses.fields(TrainingSettings)}
     for key, value in values.items():
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0)
-            raise ValueError(f"no training setting named {key}; the nearest is {near[0]}")
+            raise ResearchError(f"no training setting named {key}; the nearest is {near[0]}")
         if not _same_kind(value, fields[key]):
-            raise ValueError(f"{key}: {value!r} is not of the kind of its default {fields[key]!r}")
+            raise ResearchError(f"{key}: {value!r} is not of the kind of its default {fields[key]!r}")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return TrainingSettings(**values | {key: value for key, value in chosen.items() if value is not None})
 
@@ -88,7 +92,7 @@ def run(
     """Makes pairs, trains, exports; gives the card. tell: what begins, in words; watch: see `training.learn.train`.
 
     What an earlier run made of the pairs is taken as it is; `resume` goes on from its checkpoint too. Raises
-    ValueError where the folder holds too few pictures or the teacher has another dimension, ModelError where the
+    ResearchError where the folder holds too few pictures or the teacher has another dimension, ModelError where the
     teacher is no model.
     """
     from training.export.patch_model import export
@@ -104,7 +108,9 @@ def run(
     kinds["val"] = [p for p, held in zip(pictures, held_out, strict=True) if held]
     for kind, fewest in FEWEST.items():
         if len(kinds[kind]) < fewest:
-            raise ValueError(f"{plan.data}: {len(kinds[kind])} pictures for {kind!r}, {fewest} are needed; give more")
+            raise ResearchError(
+                f"{plan.data}: {len(kinds[kind])} pictures for {kind!r}, {fewest} are needed; give more"
+            )
     tell(f"{len(kinds['train'])} pictures to learn from, {len(kinds['val'])} held out")
 
     pairs = plan.out / "pairs"
@@ -136,7 +142,7 @@ def run(
 def _load_teacher(folder: Path, dimension: int, *, threads: int) -> PatchModel:
     model = PatchModel(RuntimeSettings(model=folder, threads=threads))
     if model.dimension != dimension:
-        raise ValueError(f"{folder} gives {model.dimension} numbers a patch, the network to be trained {dimension}")
+        raise ResearchError(f"{folder} gives {model.dimension} numbers a patch, the network to be trained {dimension}")
     return model
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from benchmarks.accuracy.outcomes import Outcome, answer, answer_rows
+from engine.errors import ResearchError
 from engine.judge.calibration import ANSWER_FIGURES, FULL_FIGURES, GEOMETRY_FIGURES, Calibration, Logistic
 
 PENALTY = 8.0
@@ -26,9 +27,9 @@ def fit_logistic(
     names: Sequence[str], rows: Sequence[dict[str, float]], labels: Sequence[bool], *, looks: float = 1
 ) -> Logistic:
     """Maximum a posteriori weights by L-BFGS. looks: rows that together count as one, so that looking twice at the
-    same photos does not pass for twice as many of them. Raises ValueError where only one class is given."""
+    same photos does not pass for twice as many of them. Raises ResearchError where only one class is given."""
     if len(set(labels)) < 2:
-        raise ValueError("right and wrong candidates are both needed to fit; give more photos")
+        raise ResearchError("right and wrong candidates are both needed to fit; give more photos")
     values = np.array([[row[name] for name in names] for row in rows])
     target = np.where(labels, 1.0, -1.0)
     mean, scale = values.mean(0), np.maximum(values.std(0), 1e-3)

@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import ResearchError
+
 PREDICTIONS, SHORTLIST, TIMINGS = "predictions.csv", "shortlist.csv", "timings.csv"
 GEOMETRY, GROWTH, STRESS = "geometry.jsonl", "growth.csv", "stress.csv"
 RUN, RESULTS, REPORT, PLOTS = "run.json", "results.json", "report.html", "plots"
@@ -126,7 +128,7 @@ def append_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """All rows, in the file's order; none of an empty file. Raises ValueError with file, line and reason where
+    """All rows, in the file's order; none of an empty file. Raises ResearchError with file, line and reason where
     the header is another or a cell cannot be read."""
     # Spreadsheets put a byte-order mark before the header.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
@@ -134,18 +136,18 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
         try:
             return list(_rows(reader, kind))
         except (ValueError, csv.Error) as error:
-            raise ValueError(f"{path}, line {max(reader.line_num, 1)}: {error}") from error
+            raise ResearchError(f"{path}, line {max(reader.line_num, 1)}: {error}") from error
 
 
 def read_geometry(path: Path) -> list[Geometry]:
-    """Of geometry.jsonl. Raises ValueError with file, line and reason."""
+    """Of geometry.jsonl. Raises ResearchError with file, line and reason."""
     found = []
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
         for number, line in enumerate(file, 1):
             try:
                 found.append(_geometry(json.loads(line)))
             except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"{path}, line {number}: {error!r} in a line of geometry") from error
+                raise ResearchError(f"{path}, line {number}: {error!r} in a line of geometry") from error
     return found
 
 
@@ -172,10 +174,10 @@ def _geometry(content: dict[str, Any]) -> Geometry:
     H = tuple(float(v) for v in content["H"])
     inliers = tuple((float(x), float(y), float(u), float(v)) for x, y, u, v in content["inliers"])
     if len(H) != 9 or not all(map(math.isfinite, (*H, *(v for line in inliers for v in line)))):
-        raise ValueError("H must be nine finite numbers, inliers four each")
+        raise ResearchError("H must be nine finite numbers, inliers four each")
     names = {name: content[name] for name in ("method", "set", "query", "ref")}
     if not all(isinstance(value, str) for value in names.values()):
-        raise ValueError("method, set, query and ref must be strings")
+        raise ResearchError("method, set, query and ref must be strings")
     return Geometry(H_picture_to_photo=H, inliers=inliers, **names)
 
 
@@ -206,10 +208,10 @@ def _rows(reader: Iterator[list[str]], kind: type[Row]) -> Iterator[Row]:
     if header is None:
         return
     if sorted(header) != sorted(fields):
-        raise ValueError(f"the header is {','.join(header)}, not {','.join(fields)}")
+        raise ResearchError(f"the header is {','.join(header)}, not {','.join(fields)}")
     for cells in reader:
         if len(cells) != len(header):
-            raise ValueError(f"{len(cells)} cells where the header has {len(header)}")
+            raise ResearchError(f"{len(cells)} cells where the header has {len(header)}")
         yield kind(**{name: _value(name, fields[name], cell) for name, cell in zip(header, cells, strict=True)})
 
 
@@ -218,11 +220,11 @@ def _value(name: str, type_name: str, cell: str) -> Any:
         return sys.intern(cell)  # a million rows name the same few thousand files
     if type_name == "bool":
         if cell not in ("0", "1"):
-            raise ValueError(f"{name} is {cell!r}, not 0 or 1")
+            raise ResearchError(f"{name} is {cell!r}, not 0 or 1")
         return cell == "1"
     if type_name == "int":
         if not (cell.isascii() and cell.isdecimal()):
-            raise ValueError(f"{name} is {cell!r}, not a whole number")
+            raise ResearchError(f"{name} is {cell!r}, not a whole number")
         return int(cell)
     if name == "ms" and not cell:
         return math.nan
@@ -231,5 +233,5 @@ def _value(name: str, type_name: str, cell: str) -> Any:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{name} is {cell!r}, not a finite number")
+        raise ResearchError(f"{name} is {cell!r}, not a finite number")
     return value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.sets import LIMITS, EvaluationSet, identifier_of, pictures_in
-from engine.errors import ImageError
+from engine.errors import ImageError, ResearchError
 from engine.image import decode
 from engine.values import ColorImage
 
@@ -67,11 +67,11 @@ def gather(
 ) -> Material:
     """References of all sets, then the distractor folders' pictures (at most `limit` of each); photos of the sets
     in order. known: why a file with that SHA-256 cannot be read, "" where it can; what is tried is added. Raises
-    ValueError where two sets share a name, or nothing can be asked."""
+    ResearchError where two sets share a name, or nothing can be asked."""
     known = {} if known is None else known
     names = [s.name for s in sets]
     if len(set(names)) < len(names) or DISTRACTORS in names:
-        raise ValueError(f"sets need names of their own, and none may be called {DISTRACTORS}: {', '.join(names)}")
+        raise ResearchError(f"sets need names of their own, and none may be called {DISTRACTORS}: {', '.join(names)}")
     refused: dict[str, str] = {}
     pictures: list[ComparedPicture] = []
     for one in sets:
@@ -92,8 +92,8 @@ def gather(
             else:
                 photos.append(ComparedPhoto(one.name, query, path, sha, right))
     if not pictures or not photos:
-        what = "pictures" if not pictures else "photos"
-        raise ValueError(f"no readable {what} in {', '.join(names) or 'no sets'}; see docs/compare.md for the layout")
+        what, where = "pictures" if not pictures else "photos", ", ".join(names) or "no sets"
+        raise ResearchError(f"no readable {what} in {where}; see docs/compare.md for the layout")
     return Material(tuple(sets), tuple(pictures), tuple(photos), refused)
 
 
@@ -133,12 +133,12 @@ def pair_folders(pictures: Path, photos: Path, place: Path) -> Path:
     """Makes a set below `place` of two plain folders, by links and a truth.csv, and gives its folder.
 
     A photo shows the picture whose file stem it bears, alone (a.jpg), numbered (a_1.jpg, a-2.png) or as its
-    folder's name (a/anything.jpg); other photos show none. Raises ValueError where no photo shows any, or two
+    folder's name (a/anything.jpg); other photos show none. Raises ResearchError where no photo shows any, or two
     pictures share a stem."""
     by_stem: dict[str, str] = {}
     for path in pictures_in(pictures):
         if path.stem in by_stem:
-            raise ValueError(f"two pictures are called {path.stem}: {by_stem[path.stem]} and {path}; rename one")
+            raise ResearchError(f"two pictures are called {path.stem}: {by_stem[path.stem]} and {path}; rename one")
         by_stem[path.stem] = str(path.relative_to(pictures))
     rows: list[tuple[str, str]] = []
     for path in pictures_in(photos):
@@ -147,7 +147,7 @@ def pair_folders(pictures: Path, photos: Path, place: Path) -> Path:
         shown = next((name for name in names if name in by_stem), None)
         rows.append((str(query), by_stem[shown] if shown else ""))
     if not any(ref for _, ref in rows):
-        raise ValueError(f"no photo in {photos} is named after a picture in {pictures}: a_1.jpg shows a.jpg")
+        raise ResearchError(f"no photo in {photos} is named after a picture in {pictures}: a_1.jpg shows a.jpg")
     folder = place / pictures.resolve().name
     folder.mkdir(parents=True, exist_ok=True)
     for name, target in (("refs", pictures), ("queries", photos)):

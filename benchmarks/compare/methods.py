@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from engine.errors import ResearchError
+
 Features = Literal["orb", "sift", "akaze", "patches", "words", "matcher"]
 Estimator = Literal["ransac", "usac_magsac", "prosac"]
 FEATURES: tuple[Features, ...] = ("orb", "sift", "akaze", "patches")
@@ -104,21 +106,21 @@ METHODS: tuple[Method, ...] = (
 
 
 def find_method(name: str) -> Method:
-    """Of METHODS, or made on the fly from onnx:PATH. Raises ValueError that names the nearest."""
+    """Of METHODS, or made on the fly from onnx:PATH. Raises ResearchError that names the nearest."""
     if name.startswith("onnx:"):
         return parse_method(name)
     table = {method.name: method for method in METHODS}
     if name in table:
         return table[name]
     close = difflib.get_close_matches(name, table, 1, 0)
-    raise ValueError(f"no method {name!r}; did you mean {close[0]!r}? There are {', '.join(table)}, onnx:PATH")
+    raise ResearchError(f"no method {name!r}; did you mean {close[0]!r}? There are {', '.join(table)}, onnx:PATH")
 
 
 def parse_method(text: str) -> Method:
-    """onnx:PATH: an image network with its card, whose descriptor alone gives the list. Raises ValueError."""
+    """onnx:PATH: an image network with its card, whose descriptor alone gives the list. Raises ResearchError."""
     kind, _, path = text.partition(":")
     if kind != "onnx" or not path:
-        raise ValueError(f"{text!r} is no method; write onnx:PATH, with the ONNX file's path")
+        raise ResearchError(f"{text!r} is no method; write onnx:PATH, with the ONNX file's path")
     return Method(
         name=f"onnx-{Path(path).stem}", about=f"full-image network {Path(path).name} alone", shortlists=(text,)
     )

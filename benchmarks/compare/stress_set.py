@@ -22,7 +22,7 @@ from benchmarks.compare.files import STRESS, Stressed, write_rows
 from benchmarks.compare.progress import Tell
 from benchmarks.compare.score.judging import Judged, pooled
 from benchmarks.sets import LIMITS, pictures_in
-from engine.errors import ImageError
+from engine.errors import ImageError, ResearchError
 from engine.image import decode
 from engine.values import ColorImage, FloatArray
 from training.simulation.photographs import clutter, render
@@ -174,7 +174,7 @@ def _glare(light: FloatArray, inside: np.ndarray, radius: float, rng: np.random.
 
 def draw_set(pictures: Path, folder: Path, *, photos: int, seed: int, tell: Tell | None = None) -> Path:
     """Makes a set in `folder`: refs/ is the pictures' folder, queries/FACTOR/STRENGTH/NUMBER.jpg the photos of
-    `photos` of them, drawn with the seed. What is there from the same arguments stays. Raises ValueError where
+    `photos` of them, drawn with the seed. What is there from the same arguments stays. Raises ResearchError where
     none can be read."""
     files = pictures_in(pictures)
     stamp = json.dumps({
@@ -191,7 +191,7 @@ def draw_set(pictures: Path, folder: Path, *, photos: int, seed: int, tell: Tell
     order = np.random.default_rng(seed).permutation(len(files))
     readable = _read_some([files[i] for i in order], photos)
     if not readable:
-        raise ValueError(f"{pictures} holds no picture that can be read")
+        raise ResearchError(f"{pictures} holds no picture that can be read")
     tell = tell or Tell()
     tell.begin("photographing", len(readable) * len(_views()))
     rows: list[tuple[str, str]] = []

@@ -25,6 +25,7 @@ from benchmarks.accuracy.outcomes import Outcome, answer, answer_rows, collect, 
 from benchmarks.accuracy.stage_recall import recall
 from benchmarks.sets import CHANNEL, fill, identifier_of, pictures_in, read_set, side_of
 from engine.catalogue.rules import IDENTIFIER
+from engine.errors import ResearchError
 from engine.judge.calibration import ANSWER_FIGURES, FULL_FIGURES, Calibration, Logistic, load_calibration
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
@@ -280,7 +281,7 @@ class TestFitLogistic:
     def test_one_class(self) -> None:
         """Right and wrong cases are both needed; the error says so."""
         rows, _ = rows_of(10)
-        with pytest.raises(ValueError, match="give more photos"):
+        with pytest.raises(ResearchError, match="give more photos"):
             fit_logistic(("a",), rows, [True] * 10)
 
     def test_separable_and_constant(self) -> None:

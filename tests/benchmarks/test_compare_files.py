@@ -22,6 +22,7 @@ from benchmarks.compare.files import (
     read_rows,
     write_rows,
 )
+from engine.errors import ResearchError
 
 ROW = Prediction("m", "covers", 'a "quoted", name\n.jpg', 1, "//distractors/x.jpg", 0.1 + 0.2, True, 12.5)
 HEADER = "method,set,query,rank,ref,score,accepted,ms\n"
@@ -99,7 +100,7 @@ class TestRows:
     def test_malformed(self, text: str, line: int, reason: str, tmp_path: Path) -> None:
         """The error names file, line and reason."""
         (tmp_path / "x.csv").write_text(text)
-        with pytest.raises(ValueError, match=rf"x\.csv, line {line}: .*{reason}"):
+        with pytest.raises(ResearchError, match=rf"x\.csv, line {line}: .*{reason}"):
             read_rows(tmp_path / "x.csv", Prediction)
 
 
@@ -118,5 +119,5 @@ class TestGeometry:
     )
     def test_malformed(self, line: str, tmp_path: Path) -> None:
         (tmp_path / "g.jsonl").write_text(line + "\n")
-        with pytest.raises(ValueError, match="line 1"):
+        with pytest.raises(ResearchError, match="line 1"):
             read_geometry(tmp_path / "g.jsonl")

@@ -20,7 +20,7 @@ from benchmarks.compare.parts.matcher import Matcher
 from benchmarks.compare.run.runner import run
 from benchmarks.compare.settings import RunSettings
 from benchmarks.sets import read_set
-from engine.errors import ModelError
+from engine.errors import ModelError, ResearchError
 from tests.support.drawn_sets import drawn, make_set, photograph
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
@@ -98,7 +98,7 @@ class TestModels:
             Matcher(tmp_path / "text.onnx")
 
     def test_matcher_is_needed(self, material: Material, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="give --matcher"):
+        with pytest.raises(ResearchError, match="give --matcher"):
             run(tmp_path / "out", material, [matcher_method("x.onnx")], RunSettings(), command="test")
 
 

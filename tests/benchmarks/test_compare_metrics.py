@@ -12,6 +12,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
 from benchmarks.compare.score import metrics
+from engine.errors import ResearchError
 
 NOBODY = np.zeros(0), np.zeros(0, bool)
 
@@ -188,7 +189,7 @@ class TestCalibration:
         assert [b.count for b in metrics.reliability(np.array([0.0, 1.0]), np.array([False, True]))] == [1, 1]
         assert metrics.reliability(*NOBODY) == []
         assert math.isnan(metrics.calibration_error([]))
-        with pytest.raises(ValueError, match="between 0 and 1"):
+        with pytest.raises(ResearchError, match="between 0 and 1"):
             metrics.reliability(np.array([55.0]), np.array([True]))
 
     def test_scikit_learn(self) -> None:

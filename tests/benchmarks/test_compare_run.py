@@ -18,14 +18,16 @@ from benchmarks.compare.parts.engine_lists import EngineGallery, is_filled
 from benchmarks.compare.parts.local_features import Classical, Patches
 from benchmarks.compare.parts.shortlists.phash import PHash
 from benchmarks.compare.run import runner
+from benchmarks.compare.run.folder import OtherRun
 from benchmarks.compare.run.forecast import PREPARING, forecast
 from benchmarks.compare.run.growth import decades, invent, measure_growth, recombined, sample
 from benchmarks.compare.run.pipeline import Pipeline, below_one
-from benchmarks.compare.run.runner import OtherRun, due_photos, photos_of, run
+from benchmarks.compare.run.runner import due_photos, photos_of, run
 from benchmarks.compare.settings import RunSettings
 from benchmarks.sets import read_set
 from engine.describe.keypoints import PHOTO_DETECTOR
 from engine.describe.patch_model import PatchModel
+from engine.errors import ResearchError
 from engine.recognizer import Recognizer
 from engine.shortlist.votes import SMALL
 from engine.verify.homography import project
@@ -342,12 +344,12 @@ class TestBadInput:
         folder = tmp_path / "empty"
         (folder / "refs").mkdir(parents=True)
         (folder / "truth.csv").write_text("query,ref\n")
-        with pytest.raises(ValueError, match="no readable pictures in empty"):
+        with pytest.raises(ResearchError, match="no readable pictures in empty"):
             gather([read_set(folder)], [])
 
     def test_same_names(self, tmp_path: Path) -> None:
         folders = [make_set(tmp_path / side / "same", range(1)) for side in "ab"]
-        with pytest.raises(ValueError, match="names of their own"):
+        with pytest.raises(ResearchError, match="names of their own"):
             gather([read_set(f) for f in folders], [])
 
     def test_unreadable(self, tmp_path: Path) -> None:
@@ -371,7 +373,7 @@ class TestBadInput:
             (Method(name="x", about="", shortlists=("phash",), ranking="orientation"), "shortlist orb_words"),
         )
         for number, (method, reason) in enumerate(odd):
-            with pytest.raises(ValueError, match=reason):
+            with pytest.raises(ResearchError, match=reason):
                 run(tmp_path / str(number), material, [method], RunSettings(), command="test")
 
     def test_featureless_photo(self, tmp_path: Path) -> None:
@@ -407,8 +409,8 @@ class TestPairFolders:
     def test_refusals(self, tmp_path: Path) -> None:
         write(tmp_path / "covers" / "a.jpg", drawn(1))
         write(tmp_path / "shots" / "x.jpg", drawn(1))
-        with pytest.raises(ValueError, match="named after a picture"):
+        with pytest.raises(ResearchError, match="named after a picture"):
             pair_folders(tmp_path / "covers", tmp_path / "shots", tmp_path / "sets")
         write(tmp_path / "covers" / "deep" / "a.png", drawn(1))
-        with pytest.raises(ValueError, match="two pictures are called a"):
+        with pytest.raises(ResearchError, match="two pictures are called a"):
             pair_folders(tmp_path / "covers", tmp_path / "shots", tmp_path / "sets")

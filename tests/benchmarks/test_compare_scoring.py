@@ -18,6 +18,7 @@ from benchmarks.compare.score.figures import FIGURES
 from benchmarks.compare.score.homographies import picture_size, read_homographies
 from benchmarks.compare.score.metrics import corner_error
 from benchmarks.compare.score.results import score
+from engine.errors import ResearchError
 
 
 def of(results: dict[str, Any], method: str, set_name: str = "tiny") -> dict[str, Any]:
@@ -88,7 +89,7 @@ class TestByHand:
         (run_folder / "predictions.csv").write_text(text.replace("d.png,5.0,0", "d.png,-0.7,0"))
         assert of(score(run_folder), "obverse")["reliability"][0] == [1, 0, 0]
         (run_folder / "predictions.csv").write_text(text.replace("a.png,99.0,1", "a.png,199.0,1"))
-        with pytest.raises(ValueError, match="between 0 and 1"):
+        with pytest.raises(ResearchError, match="between 0 and 1"):
             score(run_folder)
 
     def test_corners(self, scored_folder: Path) -> None:
@@ -179,7 +180,7 @@ class TestForeign:
     def test_refused(self, row: Prediction, reason: str, run_folder: Path) -> None:
         write_rows(run_folder / "x.csv", [Prediction("x", "tiny", "qb.png", 1, "d.png", 0.5, False, 1)])
         append_rows(run_folder / "x.csv", [row])
-        with pytest.raises(ValueError, match=reason):
+        with pytest.raises(ResearchError, match=reason):
             score(run_folder, [run_folder / "x.csv"])
 
 
@@ -213,7 +214,7 @@ class TestFolder:
 
     def test_missing_and_malformed(self, run_folder: Path) -> None:
         (run_folder / "run.json").write_text("{}")
-        with pytest.raises(ValueError, match=r"run\.json: not a run"):
+        with pytest.raises(ResearchError, match=r"run\.json: not a run"):
             score(run_folder)
         (run_folder / "run.json").unlink()
         with pytest.raises(FileNotFoundError, match="obverse compare"):
@@ -221,7 +222,7 @@ class TestFolder:
 
     def test_malformed_homography(self, run_folder: Path) -> None:
         (run_folder.parent / "tiny" / "homographies.csv").write_text("query,ref,h11\nqa1.png,a.png,1\n")
-        with pytest.raises(ValueError, match=r"homographies\.csv, line 2"):
+        with pytest.raises(ResearchError, match=r"homographies\.csv, line 2"):
             score(run_folder)
 
 

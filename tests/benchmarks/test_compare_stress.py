@@ -13,6 +13,7 @@ from benchmarks.compare.progress import Tell
 from benchmarks.compare.score.results import judge_all, read_run
 from benchmarks.compare.stress_set import FACTORS, PHOTO, SHARE, View, draw_set, photograph, seen_by, stress_rows
 from benchmarks.sets import read_set
+from engine.errors import ResearchError
 from engine.values import ColorImage
 
 VIEWS = 1 + sum(len(f.strengths) for f in FACTORS)
@@ -129,7 +130,7 @@ class TestSet:
         """Pictures that cannot be read are passed over; without any there is nothing to photograph."""
         (tmp_path / "refs").mkdir()
         (tmp_path / "refs" / "x.png").write_bytes(b"nothing")
-        with pytest.raises(ValueError, match="no picture that can be read"):
+        with pytest.raises(ResearchError, match="no picture that can be read"):
             draw_set(tmp_path / "refs", tmp_path / "s", photos=2, seed=0)
 
     def test_rows(self, run_folder: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from engine.errors import ModelError
+from engine.errors import ModelError, ResearchError
 from engine.full_image.model import FullImageModel, FullImageSettings, best_view, to_input
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
@@ -123,7 +123,7 @@ class TestExportModule:
     def test_another_model_is_not_replaced(self, tmp_path: Path) -> None:
         """A folder with the card of another network, such as the shipped one, is left as it is."""
         (tmp_path / "card.json").write_text('{"network": "patch.onnx"}')
-        with pytest.raises(ValueError, match="belongs to another model"):
+        with pytest.raises(ResearchError, match="belongs to another model"):
             export_module(small(), tmp_path, name="small", reading=SMALL)
         assert (tmp_path / "card.json").read_text() == '{"network": "patch.onnx"}'
         assert [p.name for p in tmp_path.iterdir()] == ["card.json"]
@@ -148,7 +148,7 @@ class TestExportModule:
             (small(), Reading(size=(32, 32), pooling="none"), "small", "pooling 'none' needs 2 axes"),
             (small(), SMALL, "a/small", "no file name"),
         ):
-            with pytest.raises(ValueError, match=reason):
+            with pytest.raises(ResearchError, match=reason):
                 export_module(module, out, name=name, reading=reading)
         assert not out.exists() or list(out.iterdir()) == []
 
@@ -159,7 +159,7 @@ class TestExportModule:
             def forward(self, images: Any) -> Any:
                 return images.flatten(1) + torch.tensor(images.detach().numpy().copy()).flatten(1).mean()
 
-        with pytest.raises(ValueError, match="differs from PyTorch"):
+        with pytest.raises(ResearchError, match="differs from PyTorch"):
             export_module(Frozen(), tmp_path, name="frozen", reading=SMALL)
         assert list(tmp_path.iterdir()) == []
 
@@ -177,7 +177,7 @@ class TestClassifier:
         assert module.fc(torch.ones(1, 8)).shape == (1, 8)
 
     def test_none(self) -> None:
-        with pytest.raises(ValueError, match="Small has no classifier"):
+        with pytest.raises(ResearchError, match="Small has no classifier"):
             take_classifier_off(Small())
 
 
@@ -257,7 +257,7 @@ class TestTorchvision:
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(urllib.request, "_opener", None)  # an earlier one would know of no proxy
-        with pytest.raises(ValueError, match="give the file with --weights"):
+        with pytest.raises(ResearchError, match="give the file with --weights"):
             export_backbone(NAME, tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
@@ -275,12 +275,12 @@ class TestTorchvision:
             ("text.pth", "cannot be read as weights"),
             ("missing.pth", "no file of weights"),
         ):
-            with pytest.raises(ValueError, match=reason):
+            with pytest.raises(ResearchError, match=reason):
                 export_backbone(NAME, tmp_path / "out", weights=str(tmp_path / file), size=64)
         assert not (tmp_path / "out").exists()
 
     def test_unknown_name(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="nearest are resnet50"):
+        with pytest.raises(ResearchError, match="nearest are resnet50"):
             export_backbone("resnet5", tmp_path, weights="none")
 
     def test_command(self, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from engine.describe.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, Keypoints
 from engine.describe.patch_model import PatchModel
 from engine.describe.patches import PATCH_SIDE
+from engine.errors import ResearchError
 from engine.image import encode_jpeg
 from engine.image_files import list_pictures
 from tests.support.training_pictures import drawn
@@ -62,14 +63,16 @@ class TestBank:
         """Files that are no pictures and pictures without keypoints are left out; of nothing else there is no bank."""
         (tmp_path / "a.jpg").write_bytes(b"no picture")
         (tmp_path / "b.jpg").write_bytes(encode_jpeg(np.full((300, 300, 3), 90, np.uint8), quality=90))
-        with pytest.raises(ValueError, match="none of the pictures"):
+        with pytest.raises(ResearchError, match="none of the pictures"):
             make_bank(list_pictures(tmp_path), seed=0, invented=0.0, processes=1)
         (tmp_path / "c.jpg").write_bytes(encode_jpeg(drawn(1), quality=90))
         assert len(make_bank(list_pictures(tmp_path), seed=0, invented=0.0, processes=1)) == 1
 
     def test_too_many(self) -> None:
         """More pictures than there is memory for are refused with a number, before the system stops the training."""
-        with pytest.raises(ValueError, match=r"10000000 pictures need 7864.3 GB of memory, there are .*; give fewer"):
+        with pytest.raises(
+            ResearchError, match=r"10000000 pictures need 7864.3 GB of memory, there are .*; give fewer"
+        ):
             _empty({"pictures": np.zeros((3, 512, 512), np.uint8)}, 10**7)
 
 
@@ -122,7 +125,7 @@ class TestPairs:
         """Pictures of which no photo shows a keypoint are told, after a few attempts."""
         monkeypatch.setattr("training.pairs.on_device.ATTEMPTS", 2)
         nowhere = replace(bank, xy=torch.full_like(bank.xy, torch.nan))
-        with pytest.raises(ValueError, match="2 batches of photos without a single pair"):
+        with pytest.raises(ResearchError, match="2 batches of photos without a single pair"):
             simulated(nowhere, runs=1)(0, 0.0)
 
     @pytest.mark.parametrize("seed", range(3))
@@ -218,5 +221,5 @@ class TestReport:
 
     def test_nothing(self, tmp_path: Path) -> None:
         """A folder without pictures is told."""
-        with pytest.raises(ValueError, match="none of the pictures"):
+        with pytest.raises(ResearchError, match="none of the pictures"):
             report(tmp_path, pictures=3, batches=1, seed=0)

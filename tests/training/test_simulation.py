@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.errors import ResearchError
 from engine.image_files import list_pictures
 from tests.support.training_pictures import FOLDS, NONE, WAVES, drawn, some_warp
 from training.simulation.contact_sheet import CELL, COLUMNS, GAP, ROWS, contact_sheet
@@ -153,5 +154,5 @@ class TestContactSheet:
         """A folder without a readable picture is refused."""
         (tmp_path / "text.jpg").write_text("text")
         for a, b in ((pictures, tmp_path), (tmp_path, pictures)):
-            with pytest.raises(ValueError, match="no picture that can be read"):
+            with pytest.raises(ResearchError, match="no picture that can be read"):
                 contact_sheet(list_pictures(a)[:2], list_pictures(b)[:2])

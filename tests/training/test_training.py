@@ -12,6 +12,7 @@ import pytest
 from engine.describe.keypoints import Keypoints
 from engine.describe.patch_model import PatchModel
 from engine.describe.repeatability import FIGURES
+from engine.errors import ResearchError
 from engine.image import encode_jpeg
 from engine.image_files import list_pictures
 from engine.recognizer import Recognizer
@@ -100,9 +101,9 @@ class TestNetwork:
     )
     def test_no_such_shape(self, channels: tuple[int, ...], strides: tuple[int, ...]) -> None:
         """What makes no network is refused by the settings already, before any pair is made."""
-        with pytest.raises(ValueError, match="channels"):
+        with pytest.raises(ResearchError, match="channels"):
             PatchNetwork(channels=channels, strides=strides)
-        with pytest.raises(ValueError, match="channels"):
+        with pytest.raises(ResearchError, match="channels"):
             TrainingSettings(channels=channels, strides=strides)
 
     def test_export(self, tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ class TestTrain:
         assert first["step"] == 0
         assert first["right_float"] == pytest.approx(log_of(trained)[-1]["right_float"], abs=0.02)
         wider = TrainingSettings(**{**vars(SETTINGS), "channels": (8, 16, 32, 64)})
-        with pytest.raises(ValueError, match="holds no network of channels"):
+        with pytest.raises(ResearchError, match="holds no network of channels"):
             train(shards, tmp_path / "wider", wider, start=trained / "checkpoint.pt")
 
     def test_teacher(self, trained: Path, shards: Path, tmp_path: Path) -> None:

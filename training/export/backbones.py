@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.errors import ResearchError
 from training.export.full_image import SEED, Reading, export_module
 
 HEADS = ("fc", "classifier", "head", "heads")
@@ -33,13 +34,13 @@ def export_backbone(
 
     weights: "none" for random ones of a fixed seed, "default" for torchvision's best, which are downloaded, or a file
     of a state dictionary. size: pixels on a side; None takes the weights' own, 224 where they tell of none.
-    Raises ValueError for what cannot be had or exported, ModuleNotFoundError without torchvision.
+    Raises ResearchError for what cannot be had or exported, ModuleNotFoundError without torchvision.
     """
     models = torchvision_models()
     known = models.list_models(module=models)
     if name not in known:
         near = ", ".join(difflib.get_close_matches(name, known, n=3, cutoff=0))
-        raise ValueError(f"torchvision has no classification backbone {name!r}; the nearest are {near}")
+        raise ResearchError(f"torchvision has no classification backbone {name!r}; the nearest are {near}")
     about: dict[str, Any] = {"architecture": f"torchvision {name}, without its classifier"}
     reading = Reading(size=(size or 224, size or 224), resize=resize)
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
@@ -73,7 +74,8 @@ def export_backbone(
 def take_classifier_off(module: nn.Module) -> str:
     """Replaces the layer that gives the classes by nothing, in place; gives its name.
 
-    Only that layer: what stands before it, a norm, a pooling or a hidden layer, makes the features. Raises ValueError.
+    Only that layer: what stands before it, a norm, a pooling or a hidden layer, makes the features. Raises
+    ResearchError.
     """
     for head in HEADS:
         found = getattr(module, head, None)
@@ -85,33 +87,34 @@ def take_classifier_off(module: nn.Module) -> str:
             parent, _, last = path.rpartition(".")
             setattr(module.get_submodule(parent), last, nn.Identity())
             return path
-    raise ValueError(f"{type(module).__name__} has no classifier under any of the names {', '.join(HEADS)}")
+    raise ResearchError(f"{type(module).__name__} has no classifier under any of the names {', '.join(HEADS)}")
 
 
 def load_weights(module: nn.Module, file: Path, *, without: str) -> None:
     """Loads a state dictionary, or a checkpoint that holds one as `state_dict` or `model`, strictly; the layer
-    `without` may be in it, of any number of classes. No code of the file is run. Raises ValueError."""
+    `without` may be in it, of any number of classes. No code of the file is run. Raises ResearchError."""
     if not file.is_file():
-        raise ValueError(f"{file} is no file of weights; give one, or 'none' or 'default'")
+        raise ResearchError(f"{file} is no file of weights; give one, or 'none' or 'default'")
     try:
         state: Any = torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:  # unpickling may raise nearly anything, and PyTorch advises to run the file's code
-        raise ValueError(
+        raise ResearchError(
             f"{file} cannot be read as weights: tensors by name, saved by torch.save, are needed"
         ) from error
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"{file} holds no state dictionary: names and tensors are expected")
+        raise ResearchError(f"{file} holds no state dictionary: names and tensors are expected")
     try:
         module.load_state_dict({k: v for k, v in state.items() if not k.startswith(f"{without}.")})
     except RuntimeError as error:
-        raise ValueError(f"{file} does not fit: {' '.join(str(error).split())[:400]}") from error
+        raise ResearchError(f"{file} does not fit: {' '.join(str(error).split())[:400]}") from error
 
 
 def torchvision_models() -> Any:
-    """torchvision.models. Raises ModuleNotFoundError where it is not installed, ValueError where it cannot be loaded.
+    """torchvision.models. Raises ModuleNotFoundError where it is not installed, ResearchError where it cannot be
+    loaded.
 
     PyPI's wheel for Linux is built for CUDA. Beside a torch for CPUs its compiled operators cannot be loaded, and its
     import fails, because it adds to two of them. No classifier uses these: they are declared, and it is imported again.
@@ -137,8 +140,8 @@ def torchvision_models() -> Any:
             raise _unusable(error) from error
 
 
-def _unusable(error: Exception) -> ValueError:
-    return ValueError(
+def _unusable(error: Exception) -> ResearchError:
+    return ResearchError(
         f"torchvision cannot be loaded beside torch {torch.__version__} ({error}): "
         "install the version that belongs to this torch"
     )
@@ -148,7 +151,7 @@ def _downloaded(models: Any, name: str, chosen: Any) -> nn.Module:
     try:
         module: nn.Module = models.get_model(name, weights=chosen)
     except (urllib.error.URLError, OSError, RuntimeError) as error:  # RuntimeError: the file's hash is wrong
-        raise ValueError(
+        raise ResearchError(
             f"the weights of {name} cannot be had from {chosen.url} ({error}): "
             "download them elsewhere and give the file with --weights, or export random ones with --weights none"
         ) from error

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.errors import ModelError
+from engine.errors import ModelError, ResearchError
 from engine.full_image.model import FullImageModel
 from engine.onnx_session import open_session
 from training.export.patch_model import PARITY
@@ -47,11 +47,11 @@ def export_module(
     `out`; gives the card, in which `about.parity_to_pytorch` is the largest difference of an element of two unit
     vectors of noise.
 
-    Raises ValueError where the network cannot be exported, differs by more than PARITY from PyTorch, or where `out`
+    Raises ResearchError where the network cannot be exported, differs by more than PARITY from PyTorch, or where `out`
     holds another model; nothing is written then.
     """
     if Path(name).name != name or not name.strip(". "):
-        raise ValueError(f"{name!r} is no file name")
+        raise ResearchError(f"{name!r} is no file name")
     refuse_other_model(out / "card.json", f"{name}.onnx")
     module = module.eval().float()
     # Three images, because a batch of one would hide an axis that the trace took for a constant.
@@ -63,7 +63,7 @@ def export_module(
         _write_onnx(module, noise[:2], network, opset=opset)
         difference = parity(network, noise, expected)
         if difference > PARITY:
-            raise ValueError(
+            raise ResearchError(
                 f"{name} as ONNX differs from PyTorch by {difference:.2g}, more than {PARITY:g}: not written"
             )
         card: dict[str, Any] = {
@@ -94,7 +94,7 @@ def export_module(
         try:
             card["dimension"] = FullImageModel(Path(work)).dimension
         except ModelError as error:
-            raise ValueError(f"{name} cannot be used as a full-image model: {error}") from error
+            raise ResearchError(f"{name} cannot be used as a full-image model: {error}") from error
         written.write_text(json.dumps(card, indent=2) + "\n")
         network.replace(out / network.name)
         written.replace(out / "card.json")
@@ -106,14 +106,14 @@ def parity(network: Path, images: Tensor, expected: Tensor) -> float:
     session = open_session(network, threads=1, providers=("CPUExecutionProvider",))
     found = session.run(None, {"images": images.numpy()})[0]
     if found.shape != tuple(expected.shape):
-        raise ValueError(f"the exported network gives {found.shape}, PyTorch {tuple(expected.shape)}: not written")
+        raise ResearchError(f"the exported network gives {found.shape}, PyTorch {tuple(expected.shape)}: not written")
     one, other = (a.reshape(len(a), -1).astype(np.float64) for a in (found, expected.numpy()))
     one, other = (a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12) for a in (one, other))
     return float(np.abs(one - other).max())
 
 
 def refuse_other_model(card: Path, network: str) -> None:
-    """Raises ValueError where a folder's card is that of another network, such as the shipped one."""
+    """Raises ResearchError where a folder's card is that of another network, such as the shipped one."""
     if not card.exists():
         return
     try:
@@ -121,7 +121,7 @@ def refuse_other_model(card: Path, network: str) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         found = None
     if found != network:
-        raise ValueError(f"{card} belongs to another model ({found}): one folder holds one model, give another")
+        raise ResearchError(f"{card} belongs to another model ({found}): one folder holds one model, give another")
 
 
 def _forward(module: nn.Module, images: Tensor, name: str) -> Tensor:
@@ -130,11 +130,11 @@ def _forward(module: nn.Module, images: Tensor, name: str) -> Tensor:
             output = module(images)
     except (RuntimeError, AssertionError, ValueError) as error:
         size = " x ".join(str(side) for side in images.shape[2:])
-        raise ValueError(f"{name} does not read images of {size} pixels: {str(error).splitlines()[0]}") from error
+        raise ResearchError(f"{name} does not read images of {size} pixels: {str(error).splitlines()[0]}") from error
     if not isinstance(output, Tensor) or output.ndim not in (2, 3, 4) or len(output) != len(images):
-        raise ValueError(f"{name} gives no tensor of two to four axes, the first one for the images")
+        raise ResearchError(f"{name} gives no tensor of two to four axes, the first one for the images")
     if not torch.isfinite(output).all():
-        raise ValueError(f"{name} gives values that are no numbers")
+        raise ResearchError(f"{name} gives values that are no numbers")
     return output.float()
 
 
@@ -154,4 +154,4 @@ def _write_onnx(module: nn.Module, images: Tensor, path: Path, *, opset: int) ->
             )
     except (RuntimeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"PyTorch cannot export this network with opset {opset}: {reason}") from error
+        raise ResearchError(f"PyTorch cannot export this network with opset {opset}: {reason}") from error

@@ -6,13 +6,15 @@ import math
 
 from torch import Tensor, nn
 
+from engine.errors import ResearchError
+
 
 def check_shape(channels: tuple[int, ...], strides: tuple[int, ...]) -> None:
-    """Raises ValueError where they make no PatchNetwork."""
+    """Raises ResearchError where they make no PatchNetwork."""
     if not channels or min(channels + strides) < 1:
-        raise ValueError(f"channels {channels} and strides {strides}: at least one, each 1 or more")
+        raise ResearchError(f"channels {channels} and strides {strides}: at least one, each 1 or more")
     if len(channels) != len(strides) or math.prod(strides) != 8:
-        raise ValueError(f"strides {strides} do not fit channels {channels}: one each, and their product is 8")
+        raise ResearchError(f"strides {strides} do not fit channels {channels}: one each, and their product is 8")
 
 
 class PatchNetwork(nn.Module):
@@ -21,7 +23,7 @@ class PatchNetwork(nn.Module):
     two fifths of what was left and gave little (docs/decisions/0011).
 
     channels, strides: of each 3x3 convolution; the strides' product is 8, so that a 4x4 map is left. Raises
-    ValueError otherwise. Input (N, 32, 32) uint8; output (N, dimension) float32, L2-normalised.
+    ResearchError otherwise. Input (N, 32, 32) uint8; output (N, dimension) float32, L2-normalised.
     """
 
     def __init__(

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.describe.patch_model import PatchModel
+from engine.errors import ResearchError
 from training.learn.network import PatchNetwork, check_shape
 
 
@@ -49,7 +50,7 @@ class TrainingSettings:
     validate_every: int = 250
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a shape that no network has: before pairs are made, which takes long."""
+        """Raises ResearchError for a shape that no network has: before pairs are made, which takes long."""
         check_shape(self.channels, self.strides)
 
 
@@ -166,7 +167,7 @@ def train(
     network is to come near to beside telling the pairs apart (distillation, Hinton et al. 2015, here by cosine);
     simulated: makes the pairs of a step, told its number and the share of the training that is done
     (`training.pairs.on_device.SimulatedPairs`); then `pairs` needs to hold the held-out ones only;
-    watch: told after each step the share of the training that is done, and in words how it goes. Raises ValueError
+    watch: told after each step the share of the training that is done, and in words how it goes. Raises ResearchError
     where the network of `start` has another shape.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -246,7 +247,7 @@ def _begin_with(network: PatchNetwork, start: Path) -> None:
     try:
         network.load_state_dict(state["weights"])
     except (KeyError, RuntimeError) as error:
-        raise ValueError(
+        raise ResearchError(
             f"{start} holds no network of channels {network.channels} and strides {network.strides}: {error}"
         ) from error
 

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from engine.describe.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, detect
 from engine.describe.patches import extract_patches
+from engine.errors import ResearchError
 from engine.image import resize_long_side
 from engine.image_files import read_rgb
 from engine.values import Array, ColorImage
@@ -81,7 +82,7 @@ class Bank:
 
 def make_bank(paths: list[Path], *, seed: int, invented: float, processes: int) -> Bank:
     """The pictures that can be read and have keypoints, and beside the share `invented` of them a new picture or a
-    look-alike (`training.simulation.new_pictures`). Raises ValueError where there are none, or more than the memory
+    look-alike (`training.simulation.new_pictures`). Raises ResearchError where there are none, or more than the memory
     holds."""
     rng = np.random.default_rng(seed)
     companions = rng.random(len(paths)) < invented
@@ -100,7 +101,7 @@ def make_bank(paths: list[Path], *, seed: int, invented: float, processes: int) 
                     tables[name][len(originals)] = value
                 originals.append(first if alike else len(originals))
     if not originals:
-        raise ValueError("none of the pictures can be read and has keypoints")
+        raise ResearchError("none of the pictures can be read and has keypoints")
     filled = {name: torch.from_numpy(table[: len(originals)]) for name, table in tables.items()}
     return Bank(**filled, original=torch.tensor(originals))
 
@@ -110,7 +111,7 @@ def _empty(row: dict[str, Array], room: int) -> dict[str, Array]:
     needed = room * sum(value.nbytes for value in row.values())
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > there:
-        raise ValueError(
+        raise ResearchError(
             f"{room} pictures need {needed / 1e9:.1f} GB of memory, there are {there / 1e9:.1f}; give fewer, or have "
             "processes make the pairs (--in-processes)"
         )
@@ -167,13 +168,13 @@ class SimulatedPairs:
 
     def __call__(self, step: int, progress: float) -> tuple[Tensor, Tensor]:
         """(M, 32, 32) uint8 patches of pictures and of photos, row by row of the same points. progress: share of the
-        training that is done; photos get harder with it. Raises ValueError where no photo shows a keypoint again."""
+        training that is done; photos get harder with it. Raises ResearchError where no photo shows a keypoint again."""
         rng = np.random.default_rng([self._seed, step])
         for _ in range(ATTEMPTS):
             pairs = self._drawn(rng, min(1.0, GENTLE + (1 - GENTLE) * progress / RAMP))
             if len(pairs[0]):
                 return pairs
-        raise ValueError(f"{ATTEMPTS} batches of photos without a single pair: what is in the pictures?")
+        raise ResearchError(f"{ATTEMPTS} batches of photos without a single pair: what is in the pictures?")
 
     def _drawn(self, rng: np.random.Generator, strength: float) -> tuple[Tensor, Tensor]:
         bank = self._bank.take(torch.from_numpy(self._chosen(rng))).to(self._device)

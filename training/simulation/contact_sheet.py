@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from engine.errors import ResearchError
 from engine.image_files import list_pictures, read_rgb
 from engine.values import ColorImage
 from training.simulation.photographs import simulate
@@ -26,11 +27,11 @@ GAP = 12
 
 
 def contact_sheet(pictures: list[Path], photos: list[Path], *, strength: float = 1.0, seed: int = 0) -> ColorImage:
-    """(ROWS * CELL, 2 * COLUMNS * CELL + GAP, 3) RGB uint8. Raises ValueError where either has nothing readable."""
+    """(ROWS * CELL, 2 * COLUMNS * CELL + GAP, 3) RGB uint8. Raises ResearchError where either has nothing readable."""
     rng = np.random.default_rng(seed)
     sources, real = (_readable(paths, rng) for paths in (pictures, photos))
     if not sources or not real:
-        raise ValueError("no picture that can be read in one of the folders")
+        raise ResearchError("no picture that can be read in one of the folders")
     made = [
         simulate(source, [sources[k] for k in rng.integers(0, len(sources), 2)], rng, strength=strength)[0]
         for source in sources

@@ -17,6 +17,7 @@ from benchmarks.compare.parts.feature_store import Arrays
 from engine.describe.features import describe_photo, describe_picture
 from engine.describe.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, PICTURE_DETECTOR
 from engine.describe.patch_model import PatchModel
+from engine.errors import ResearchError
 from engine.image import resize_long_side, to_gray
 from engine.values import Array, ColorImage
 
@@ -64,7 +65,7 @@ def has_akaze() -> bool:
 
 def _akaze() -> Any:
     if not has_akaze():
-        raise ValueError(f"OpenCV {cv2.__version__} has no AKAZE; use opencv-contrib-python-headless, or OpenCV 4")
+        raise ResearchError(f"OpenCV {cv2.__version__} has no AKAZE; use opencv-contrib-python-headless, or OpenCV 4")
     return cv2.AKAZE if hasattr(cv2, "AKAZE") else getattr(cv2, "xfeatures2d").AKAZE  # noqa: B009
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -13,12 +14,13 @@ from benchmarks.compare.parts.engine_lists import EngineGallery, GlobalList, Vot
 from benchmarks.compare.parts.feature_store import Arrays, ArrayStore
 from benchmarks.compare.parts.local_features import Classical, Patches
 from benchmarks.compare.parts.shortlists import ENGINE_LISTS, Shortlist, make_shortlist
+from benchmarks.compare.parts.threads import library_threads
 from engine.describe.patch_model import PatchModel
 from engine.values import Array, ColorImage, FloatArray
 
 
 class Describer(Protocol):
-    """As Shortlist has it."""
+    """What describes images for a list or a verifier, with `kind` and `describe` as `Shortlist` has them."""
 
     kind: str
 
@@ -34,12 +36,19 @@ class Searchable(Protocol):
 
 
 class Workshop:
-    """folder: of the cache; gallery_folder: of Obverse's gallery, where that is another. Parts are made when they
-    are first asked for; close it."""
+    """The parts of the methods for one material, each made when it is first asked for. Close it.
+
+    While it is open the libraries' own pools of threads (OpenCV's, BLAS's, FAISS's) have `threads` threads, so that
+    what is timed here had no more of them; closing it gives back what they had before.
+    """
 
     def __init__(
         self, folder: Path, material: Material, *, threads: int = 1, gallery_folder: Path | None = None
     ) -> None:
+        """folder: where described images are kept from run to run; gallery_folder: where Obverse's gallery is kept,
+        None: beside them."""
+        self._limits = contextlib.ExitStack()
+        self._limits.enter_context(library_threads(threads))
         self._gallery_folder = gallery_folder or folder
         self.folder, self.material, self.threads = folder, material, threads
         self._stores: dict[str, ArrayStore] = {}
@@ -48,12 +57,14 @@ class Workshop:
         self._shortlists: dict[str, Shortlist] = {}
         self._gallery: EngineGallery | None = None
         self.build_seconds: dict[str, float] = {}
+        """Seconds that it took to build each list of `built`, without the description of its pictures."""
 
     def close(self) -> None:
         for store in self._stores.values():
             store.close()
         if self._gallery is not None:
             self._gallery.close()
+        self._limits.close()
 
     # Obverse's gallery
 
@@ -65,7 +76,7 @@ class Workshop:
     # Described images
 
     def describer(self, name: str) -> Describer:
-        """Of local features ("orb", "sift", "akaze", "patches") or of a list."""
+        """What describes images by local features ("orb", "sift", "akaze", "patches") or for the list of that name."""
         if name not in self._describers:
             if name == "patches":
                 self._describers[name] = Patches(PatchModel())
@@ -92,7 +103,7 @@ class Workshop:
         return list(found.values())
 
     def describe(self, names: Iterable[str], image: ComparedPhoto | ComparedPicture) -> None:
-        """Keeps what the describers give of an image, with the milliseconds; decodes it once for all."""
+        """Keeps what the describers give of an image, with the milliseconds; decodes the image once for all."""
         names = self.missing(names, image)
         if not names:
             return
@@ -108,7 +119,7 @@ class Workshop:
             self.store(describer.kind).put(key, arrays, 1e3 * (time.perf_counter() - started))
 
     def arrays(self, name: str, image: ComparedPhoto | ComparedPicture) -> Arrays:
-        """Of one describer, described now if need be."""
+        """What one describer gives of an image, which is described now if need be."""
         self.describe([name], image)
         return self.store(self.describer(name).kind).get(_key(image))
 
@@ -126,7 +137,7 @@ class Workshop:
     # Lists
 
     def built(self, name: str) -> Searchable:
-        """A list of all pictures."""
+        """The list of that name, filled with all pictures."""
         if name not in self._lists:
             self._lists[name] = self._build(name)
         return self._lists[name]
@@ -153,12 +164,13 @@ def photo_features(method: Method) -> list[str]:
 
 
 def picture_features(method: Method) -> list[str]:
-    """The same of a picture, besides what Obverse's gallery keeps."""
+    """Describers that a method needs of a picture, besides what Obverse's gallery keeps."""
     lists = [s for s in method.shortlists if s not in ENGINE_LISTS]
     return list(dict.fromkeys([*lists, *verifier_features(method)]))
 
 
 def verifier_features(method: Method) -> list[str]:
+    """Describers whose features a method's verifier matches; none for pairs of words and for a learned matcher."""
     if not isinstance(method.verifier, Verifier) or method.verifier.features in ("words", "matcher"):
         return []
     return [method.verifier.features]

@@ -18,7 +18,7 @@ from benchmarks.compare.parts.workshop import Workshop, photo_features
 from benchmarks.sets import LIMITS
 from engine.describe.records import unpack
 from engine.enrol.preparation import RENDITION_SIDE
-from engine.errors import TooFewFeatures
+from engine.errors import ResearchError, TooFewFeatures
 from engine.image import decode, trim_margins
 from engine.recognise.pipeline import PhotoSearch
 from engine.timing import Clock
@@ -57,17 +57,17 @@ class Found:
 
 
 def check_method(method: Method, matcher: Matcher | None) -> None:
-    """Raises ValueError where a name in the method has no answer, or a part lacks what it needs."""
+    """Raises ResearchError where a name in the method has no answer, or a part lacks what it needs."""
     known = (*SHORTLISTS, *ENGINE_LISTS)
     odd = [name for name in method.shortlists if name not in known and not name.startswith("onnx:")]
     if odd or not method.shortlists:
-        raise ValueError(f"method {method.name}: no shortlist {', '.join(odd)!r}; there are {', '.join(known)}")
+        raise ResearchError(f"method {method.name}: no shortlist {', '.join(odd)!r}; there are {', '.join(known)}")
     if method.ranking is not None and method.ranking not in RANKINGS:
-        raise ValueError(f"method {method.name}: no ranking {method.ranking!r}; there are {', '.join(RANKINGS)}")
+        raise ResearchError(f"method {method.name}: no ranking {method.ranking!r}; there are {', '.join(RANKINGS)}")
     if _uses_words(method) and "orb_words" not in method.shortlists:
-        raise ValueError(f"method {method.name}: the pairs of words come from the shortlist orb_words")
+        raise ResearchError(f"method {method.name}: the pairs of words come from the shortlist orb_words")
     if isinstance(method.verifier, Verifier) and method.verifier.features == "matcher" and matcher is None:
-        raise ValueError(f"method {method.name} needs a matcher: give --matcher FILE.onnx")
+        raise ResearchError(f"method {method.name} needs a matcher: give --matcher FILE.onnx")
 
 
 def _uses_words(method: Method) -> bool:
@@ -79,7 +79,7 @@ class Pipeline:
     """A method made ready for one gallery."""
 
     def __init__(self, workshop: Workshop, method: Method, *, matcher: Matcher | None = None) -> None:
-        """Builds what the method needs. Raises ValueError as `check_method` does."""
+        """Builds what the method needs. Raises ResearchError as `check_method` does."""
         check_method(method, matcher)
         self.workshop, self.method, self._matcher = workshop, method, matcher
         self.lists = [workshop.built(name) for name in method.shortlists]

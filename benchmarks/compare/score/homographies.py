@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.compare.score.metrics import Floats
+from engine.errors import ResearchError
 
 NAME = "homographies.csv"
 _ORIENTATION = 0x0112
@@ -24,7 +25,7 @@ them, none does."""
 
 
 def read_homographies(folder: Path) -> dict[tuple[str, str], Floats]:
-    """H_picture_to_photo, (3, 3) each, by (query, ref); empty where the set has no such file. Raises ValueError
+    """H_picture_to_photo, (3, 3) each, by (query, ref); empty where the set has no such file. Raises ResearchError
     where a row cannot be read."""
     path = folder / NAME
     if not path.exists():
@@ -42,7 +43,7 @@ def read_homographies(folder: Path) -> dict[tuple[str, str], Floats]:
                     H = S @ np.linalg.inv(H) @ S
                 found[row["query"], row["ref"]] = H
             except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path}, line {reader.line_num}: {error!r} in a homography") from error
+                raise ResearchError(f"{path}, line {reader.line_num}: {error!r} in a homography") from error
     return found
 
 

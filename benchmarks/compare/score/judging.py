@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.compare.files import Geometry, Listed, Prediction
 from benchmarks.compare.score.metrics import Bools, Floats, Ints, corner_error, rank_of_right
 from benchmarks.sets import EvaluationSet, side_of
+from engine.errors import ResearchError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,7 @@ def judge(
     probability: bool,
 ) -> Judged:
     """predictions, shortlist: rows by query; geometry: by query, None where the method gives none at all. Raises
-    ValueError where a photo's rows contradict each other."""
+    ResearchError where a photo's rows contradict each other."""
     rows: list[dict[str, object]] = []
     pair_photo: list[int] = []
     pair_score: list[float] = []
@@ -192,11 +193,11 @@ def _checked(method: str, query: str, rows: Sequence[Prediction]) -> list[Predic
     ranked = sorted((row for row in rows if row.rank), key=lambda row: row.rank)
     where = f"predictions of {method} for {query!r}"
     if len({row.rank for row in ranked}) < len(ranked) or len({row.ref for row in ranked}) < len(ranked):
-        raise ValueError(f"{where}: a rank or a picture stands twice")
+        raise ResearchError(f"{where}: a rank or a picture stands twice")
     if any(b.score > a.score for a, b in itertools.pairwise(ranked)):
-        raise ValueError(f"{where}: the score rises down the list; higher must be surer")
+        raise ResearchError(f"{where}: the score rises down the list; higher must be surer")
     if any(row.accepted and row.rank != 1 for row in rows):
-        raise ValueError(f"{where}: only the row of rank 1 can be accepted")
+        raise ResearchError(f"{where}: only the row of rank 1 can be accepted")
     return ranked
 
 

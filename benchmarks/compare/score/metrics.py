@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from engine.errors import ResearchError
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -140,7 +142,7 @@ def reliability(probability: Floats, right: Bools, *, bins: int = 10) -> list[Bi
     """The reliability diagram's points, empty bins left out. Bins are of equal width, closed above, 0 in the first
     (Guo et al. 2017, "On calibration of modern neural networks", section 2)."""
     if len(probability) and (probability.min() < 0 or probability.max() > 1):
-        raise ValueError("probabilities lie between 0 and 1")
+        raise ResearchError("probabilities lie between 0 and 1")
     which = np.clip(np.ceil(probability * bins).astype(int) - 1, 0, bins - 1)
     inside = [which == i for i in range(bins)]
     return [Bin(int(m.sum()), float(probability[m].mean()), float(right[m].mean())) for m in inside if m.any()]

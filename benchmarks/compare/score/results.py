@@ -32,6 +32,7 @@ from benchmarks.compare.score.homographies import picture_size, read_homographie
 from benchmarks.compare.score.judging import Judged, Truth, judge, pooled
 from benchmarks.compare.score.metrics import Floats
 from benchmarks.sets import read_set
+from engine.errors import ResearchError
 
 BASELINE = "obverse"
 DEPTHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1500)
@@ -94,7 +95,7 @@ def read_run(out: Path) -> dict[str, Any]:
         run["gallery"] = int(run["gallery"])
         run.setdefault("refused", {})
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a run: {error!r}") from error
+        raise ResearchError(f"{path}: not a run: {error!r}") from error
     return run  # type: ignore[no-any-return]
 
 
@@ -165,7 +166,7 @@ def _predictions(out: Path, extra: Sequence[Path]) -> list[Prediction]:
         more = read_rows(path, Prediction)
         taken = {r.method for r in rows} & {r.method for r in more}
         if taken:
-            raise ValueError(f"{path}: method {min(taken)!r} is there already; give yours another name")
+            raise ResearchError(f"{path}: method {min(taken)!r} is there already; give yours another name")
         rows += more
     return rows
 
@@ -191,12 +192,12 @@ def _check_names(predictions: Grouped[Prediction], truths: Mapping[str, Truth]) 
     for method, sets in predictions.items():
         for name, queries in sets.items():
             if name not in truths:
-                raise ValueError(
+                raise ResearchError(
                     f"method {method!r} names the set {name!r}, which the run has not: {', '.join(truths)}"
                 )
             unknown = next((q for q in queries if q not in truths[name].evaluation.truth), None)
             if unknown is not None:
-                raise ValueError(f"method {method!r} names the photo {unknown!r}, which is not in {name}/truth.csv")
+                raise ResearchError(f"method {method!r} names the photo {unknown!r}, which is not in {name}/truth.csv")
 
 
 def _described(judged: Judged, resamples: Resamples, timings: Grouped[Timing]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from benchmarks.compare.parts.feature_store import Arrays
+from engine.errors import ResearchError
 from engine.values import Array, ColorImage, FloatArray
 
 
@@ -46,12 +47,12 @@ ENGINE_LISTS = ("votes", "global")
 
 
 def make_shortlist(name: str) -> Shortlist:
-    """Of SHORTLISTS, or onnx:PATH. Raises ValueError for another name, ModelError for a file that is no model."""
+    """Of SHORTLISTS, or onnx:PATH. Raises ResearchError for another name, ModelError for a file that is no model."""
     if name.startswith("onnx:"):
         from benchmarks.compare.parts.shortlists.full_image import FullImage
 
         return FullImage(name.removeprefix("onnx:"))
     if name not in SHORTLISTS:
-        raise ValueError(f"no shortlist {name!r}; there are {', '.join((*SHORTLISTS, *ENGINE_LISTS))}, onnx:PATH")
+        raise ResearchError(f"no shortlist {name!r}; there are {', '.join((*SHORTLISTS, *ENGINE_LISTS))}, onnx:PATH")
     module, attribute = SHORTLISTS[name].split(":")
     return cast(Shortlist, getattr(importlib.import_module(module), attribute)())

@@ -17,6 +17,7 @@ from benchmarks.compare.parts.feature_store import Arrays
 from benchmarks.compare.parts.local_features import Classical
 from benchmarks.compare.parts.shortlists.ordering import best
 from engine.describe.signatures import popcount
+from engine.errors import ResearchError
 from engine.values import Array, FloatArray
 
 _BRANCHES = 256
@@ -71,7 +72,7 @@ class OrbWords(Classical):
     def words(self, photo: Arrays) -> Array:
         """(N,) visual word of each keypoint."""
         if self._tree is None:
-            raise ValueError("the vocabulary is trained when the gallery is built")
+            raise ResearchError("the vocabulary is trained when the gallery is built")
         return _words(photo["descriptors"], *self._tree)
 
     def rows_of_words(self, photo: Arrays) -> Array:
