@@ -43,7 +43,7 @@ class ForeignChannel(ServiceError):
 
 
 class NotMultipart(ServiceError):
-    """`close`: as in MalformedBody."""
+    """A method with a file got no multipart stream that holds one. `close`: as in MalformedBody."""
 
     def __init__(self, reason: str, *, close: bool = False) -> None:
         self.reason, self.close = reason, close
@@ -51,7 +51,10 @@ class NotMultipart(ServiceError):
 
 
 class MalformedBody(ServiceError):
-    """`close`: too much is still to come; the connection ends with the answer."""
+    """A body is not the form that it claims to be.
+
+    close: too much of it is still to come; the connection ends with the answer.
+    """
 
     def __init__(self, reason: str, *, close: bool = False) -> None:
         self.reason, self.close = reason, close
@@ -59,7 +62,7 @@ class MalformedBody(ServiceError):
 
 
 class BodyTooLarge(ServiceError):
-    """`close`: too much is still to come; the connection ends with the answer."""
+    """More was sent than is accepted. `close`: as in MalformedBody."""
 
     def __init__(self, what: str, limit: int, *, close: bool = False) -> None:
         self.what, self.limit, self.close = what, limit, close

@@ -36,20 +36,26 @@ app_table = sa.Table(
 
 @dataclass(frozen=True, kw_only=True)
 class AppFacts:
-    """channel: the name of its channel; user: the channel's owner; created_at: seconds since 1970."""
+    """An app without its secret."""
 
     app_id: str
+    """Names the app, and its channel, in every request."""
     api_key: str
+    """Names the secret that signs."""
     channel: str
+    """The name of its channel."""
     user: User
+    """The owner of the channel."""
     created_at: float
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class App(AppFacts):
-    """With its secret."""
+    """An app with its secret."""
 
     api_secret: str = field(repr=False)
+    """What signatures are made with; 64 hexadecimal digits."""
 
     @property
     def secret_mark(self) -> str:
@@ -112,7 +118,7 @@ class Apps:
         return self._one(app_table.c.api_key == api_key)
 
     def all(self, *, user_id: int | None = None) -> list[AppFacts]:
-        """By channel, or those of one user; no secret is opened."""
+        """All apps, or those of one user, ordered by channel; no secret is opened."""
         return [_facts(row) for row in self._rows(sa.true() if user_id is None else channel_table.c.owner == user_id)]
 
     def _one(self, condition: sa.ColumnElement[bool]) -> App | None:

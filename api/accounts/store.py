@@ -47,12 +47,16 @@ credential_table = sa.Table(
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """created_at: seconds since 1970."""
+    """Who owns channels and has keys."""
 
     id: int
+    """Owners of channels and counts are told by it."""
     name: str
+    """For operators; clients show a key, never this."""
     disabled: bool
+    """All of the user's keys are refused."""
     created_at: float
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""One package for each wire protocol. They share `api.service` and never import each other."""
+"""One package for each wire protocol. They share the rules of `api.service` and never import each other."""

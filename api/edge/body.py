@@ -29,29 +29,38 @@ SMALL_FIELD_BYTES = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class FormRules:
-    """fields: byte limit by name of each text field that is kept; other_fields: that of those not named, below
-    zero: they are not kept; file: name of the file part, or None where the method has no file; max_file_bytes,
-    max_body_bytes: see the module."""
+    """What a body may hold, and what is kept of it."""
 
     fields: Mapping[str, int]
+    """Byte limit by name of each text field that is kept."""
     other_fields: int = -1
+    """Byte limit of fields that are not named; below zero: they are not kept."""
     file: str | None
+    """Name of the file part; None where the method has no file."""
     max_file_bytes: int
+    """A larger file is read and thrown away."""
     max_body_bytes: int
+    """What is read of a body; beyond it the connection ends."""
     timeout_seconds: float
+    """Longest time in which the whole body arrives."""
     retry_after_seconds: int
+    """Advice where no memory is left for it."""
 
 
 @dataclass(kw_only=True)
 class Form:
-    """values: text by field; unreadable: fields whose value is UNREADABLE; too_long: fields above their
-    limit; file: None when no part had its name; file_too_large: the file was thrown away."""
+    """What was read of a body."""
 
     values: dict[str, str] = field(default_factory=dict, repr=False)
+    """Text by field."""
     unreadable: set[str] = field(default_factory=set)
+    """Fields whose value is UNREADABLE."""
     too_long: set[str] = field(default_factory=set)
+    """Fields above their limit."""
     file: bytes | None = field(default=None, repr=False)
+    """None where no part has its name."""
     file_too_large: bool = False
+    """The file was thrown away."""
 
     def text(self, name: str) -> str | None:
         """The value, or None where the field is missing or empty."""

@@ -35,8 +35,11 @@ class NewPicture:
     """What a dialect knows of a picture to add."""
 
     channel: str
+    """The name of the user's channel, which may be still to be made."""
     identifier: str
+    """Its name in the channel, unique there."""
     metadata: str = ""
+    """Any text, which is never parsed."""
     threshold: float | None = None
     """Least match ratio of an answer, 0-100; None: the default."""
     active: bool = True

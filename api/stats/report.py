@@ -14,10 +14,12 @@ class TopPicture(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Report(msgspec.Struct, kw_only=True, frozen=True):
-    """days: matches by day and channel; top: the pictures that matched most, in the same days."""
+    """Counts of some days."""
 
     days: list[DayCount]
+    """Matches by day and channel."""
     top: list[TopPicture]
+    """The pictures that matched most in these days."""
 
 
 def report(store: CountStore, question: Question, *, limit: int) -> Report:

@@ -39,33 +39,44 @@ Group = Literal["channel", "identifier"]
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One answered match; at: UTC without a zone; day: the day it counts for."""
+    """One answered match."""
 
     at: dt.datetime
+    """UTC, without a zone."""
     day: dt.date
+    """The day it counts for."""
     user_id: int
+    """Who asked."""
     channel: str
+    """The channel's name at that moment."""
     identifier: str
+    """The picture's at that moment."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DayCount:
-    """name: a channel or an identifier, whichever was asked for."""
+    """How often a channel, or a picture of one, was answered on a day."""
 
     day: dt.date
     name: str
+    """A channel or an identifier, whichever was asked for."""
     count: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Which counts: both days inclusive; None leaves a field open."""
+    """Which counts are asked for."""
 
     first: dt.date
+    """The first day."""
     last: dt.date
+    """The last day, inclusive."""
     user_id: int | None = None
+    """Who asked; None: anybody."""
     channel: str | None = None
+    """None: all channels."""
     identifier: str | None = None
+    """None: all pictures."""
 
 
 class CountStore:

@@ -17,19 +17,27 @@ Source = Literal["query", "json", "multipart"]
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """failed, overdue: codes of a failure of ours, and of one that took too long (None: the same); answers: all
-    codes that it may answer besides those of authentication (1, 2, 3, 4, 6, 4001018, 4001019, 4001024), 21 and its
-    own failures'. Paths answer with a slash at their end as well."""
+    """One row of the contract."""
 
     name: str
+    """For logs and metrics."""
     verb: Verb
+    """The HTTP method."""
     paths: tuple[str, ...]
+    """Each answers with a slash at its end as well."""
     source: Source
+    """Where its parameters stand."""
     call: methods.Method
+    """What it does."""
     permission: Permission = "READ"
+    """What a token must allow."""
     failed: int = 30
+    """The code of a failure of ours."""
     overdue: int | None = None
+    """The code of what took too long; None: as `failed`."""
     answers: tuple[int, ...] = (0,)
+    """All codes that it may answer besides those of authentication (1, 2, 3, 4, 6, 4001018, 4001019, 4001024), 21
+    and its own failures'."""
 
 
 _ANY_CASE = tuple("/" + "".join(letters) for letters in itertools.product(*zip("similar", "SIMILAR", strict=True)))

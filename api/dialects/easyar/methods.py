@@ -58,11 +58,13 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """code: 0 or 17; more: what stands beside `result` in the envelope."""
+    """What an operation answers."""
 
     result: Any
     code: int = codes.OK
+    """0 or 17."""
     more: dict[str, Any] = field(default_factory=dict)
+    """What stands beside `result` in the envelope."""
 
 
 Method = Callable[[Call], Awaitable[Result]]

@@ -31,10 +31,12 @@ class Number(str):
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """values: str, Number, bool, or nested JSON; image: the file of a multipart body."""
+    """What a request sends, however it sends it."""
 
     values: Mapping[str, Any] = field(repr=False)
+    """str, Number, bool, or nested JSON, by name."""
     image: bytes | None = field(default=None, repr=False)
+    """The file of a multipart body."""
 
     def text(self, name: str) -> str | None:
         """A string or a number as text; None where it is absent or empty. Raises InvalidValue for other JSON."""

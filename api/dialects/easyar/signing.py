@@ -55,7 +55,8 @@ def signing_app(apps: Apps, parameters: Parameters) -> App:
 
 
 def is_signed(parameters: Parameters, secret: str, *, legacy: bool = False) -> bool:
-    """With the image among what was signed, as SDKs do it, or without it, as a page of the documents has it."""
+    """Whether the secret makes the signature. The image may be among what was signed, as with the SDKs, or not, as on
+    a page of the documents."""
     given = _text(parameters, "signature").lower()
     values = {name: value for name, value in parameters.values.items() if name != "signature"}
     if legacy:

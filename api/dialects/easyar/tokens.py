@@ -38,11 +38,14 @@ class Rule(msgspec.Struct, kw_only=True):
 
 
 class Token(msgspec.Struct, kw_only=True, tag="token"):
-    """until: seconds since 1970."""
+    """What a token holds."""
 
     key: str
+    """The apiKey that asked for it."""
     mark: str
+    """The mark of its secret at that time."""
     until: float
+    """Seconds since 1970."""
     acl: list[Rule]
 
     def allows(self, app_id: str, permission: Permission) -> bool:
@@ -56,14 +59,18 @@ class Token(msgspec.Struct, kw_only=True, tag="token"):
 
 
 class Tunnel(msgspec.Struct, kw_only=True, tag="tunnel"):
-    """until: seconds since 1970."""
+    """What the id of a tunnel holds."""
 
     app: str
+    """The appId that asked for it."""
     until: float
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
+    """Makes and opens tokens and tunnels."""
+
     apps: Apps
     vault: Vault
 
@@ -136,7 +143,7 @@ class Tokens:
         return app
 
     def _sealed(self, token: Token) -> str:
-        """In plain base64: clients are told that the header is."""
+        """The sealed token in plain base64, because clients are told that the header is."""
         sealed = self.vault.seal(msgspec.json.encode(token).decode())
         return base64.b64encode(base64.urlsafe_b64decode(sealed)).decode()
 

@@ -16,24 +16,38 @@ Kind = Literal["text", "number", "integer", "file"]
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
+    """One field of a form, as the document shows it."""
+
     name: str
+    """Its name on the wire."""
     required: bool = True
+    """For the document: the order of checks decides what a missing one answers."""
     kind: Kind = "text"
+    """Its type in the document."""
     about: str
+    """What it is, for people."""
     pattern: str | None = None
+    """A regular expression of what is legal."""
     example: str | None = None
+    """A value that is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """published: codes that the vendor lists; more: codes that our reading of the gaps adds."""
+    """One row of the contract."""
 
     name: str
+    """Its path."""
     about: str
+    """What it does, for people."""
     call: methods.Call
+    """What does it."""
     fields: tuple[Field, ...]
+    """What its form may hold."""
     published: tuple[int, ...]
+    """Codes that the vendor lists."""
     more: tuple[int, ...]
+    """Codes that our reading of the gaps adds, see docs/kivicube-ambiguities.md."""
 
     @property
     def file(self) -> str | None:
