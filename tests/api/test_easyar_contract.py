@@ -22,7 +22,8 @@ from api.dialects.easyar.contract import OPERATIONS
 from api.dialects.easyar.errors import RecordMissing
 from api.dialects.easyar.targets import RATES
 from engine.errors import ObverseError
-from tests.support.drawn_pictures import drawn, encoded, flat, photo_of, picture
+from tests.support.drawn import encoded, poster
+from tests.support.drawn_pictures import flat, photo_of, picture
 from tests.support.easyar_client import EasyAR, b64, make_app, refused, signed, succeeded
 from tests.support.running_server import Caller, Server, make_user
 
@@ -177,7 +178,7 @@ class TestImages:
         refused(gallery.send(verb, path, {**fields, "image": b64(bytes(LIMIT + 1))}), 422)
 
     def test_png(self, gallery: EasyAR) -> None:
-        image = encoded(drawn(2), ".png")
+        image = encoded(poster(2), ".png")
         assert gallery.call("POST", "/search", {"image": b64(image)})["target"]["name"] == "two"
 
 
@@ -484,7 +485,7 @@ class TestFailures:
         app = EasyAR(client=strict.client, keys=make_app(strict.folder, "crowded", user))
         app.add(picture(20))
         # A large PNG takes long enough to decode that the last of the queue is past its second on a fast machine, too.
-        large = cv2.resize(drawn(30), None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)
+        large = cv2.resize(poster(30), None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             photo = {"image": b64(encoded(large, ".png"))}
             answers = list(pool.map(lambda _: app.send("POST", "/search", photo), range(16)))

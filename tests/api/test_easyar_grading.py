@@ -10,7 +10,7 @@ import numpy as np
 from engine.describe.keypoints import Keypoints
 from engine.describe.records import pack
 from engine.enrol.grades import grade_picture
-from tests.support.drawn_pictures import drawn, encoded
+from tests.support.drawn import encoded, poster
 
 SIZE = (480, 480)
 
@@ -65,7 +65,7 @@ def test_repetition() -> None:
 
 def test_contrast() -> None:
     """The same keypoints on a picture, and on the same picture turned pale."""
-    image = cv2.resize(drawn(1), SIZE)
+    image = cv2.resize(poster(1), SIZE)
     pale = (200 + image * 0.05).astype(np.uint8)
-    strong, weak = (grade_picture(rows(400), SIZE, level=3, jpeg=encoded(i)) for i in (image, pale))
+    strong, weak = (grade_picture(rows(400), SIZE, level=3, jpeg=encoded(i, ".jpg")) for i in (image, pale))
     assert strong.trackable_patch_contrast < weak.trackable_patch_contrast

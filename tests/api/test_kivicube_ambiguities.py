@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.drawn_pictures import drawn, encoded, flat, photo_of, picture
+from tests.support.drawn import encoded, poster
+from tests.support.drawn_pictures import flat, photo_of, picture
 from tests.support.running_server import Caller, Server, make_channel, make_user, serving
 
 DAYS = {"startdate": "2020", "enddate": "2100"}
@@ -57,7 +58,7 @@ class TestFindImageAnswers:
         assert set(answer) == {"returncode", "identifier", "matchratio", "quad", "timings_ms"}
         assert 0 < answer["matchratio"] <= 100
         assert all(ms >= 0 for ms in answer["timings_ms"].values())
-        height, width = drawn(1).shape[:2]
+        height, width = poster(1).shape[:2]
         corners = np.float32([[[0, 0], [width, 0], [width, height], [0, height]]])
         assert np.abs(cv2.perspectiveTransform(corners, TO_PHOTO)[0] - np.array(answer["quad"])).max() < 12
 
@@ -393,7 +394,7 @@ class TestImagesByContent:
 
     @pytest.mark.parametrize("name", ["a.jpg", "a.png", "tmp_7f3a", "x.gif", "", "../../etc/passwd", "ä.jpg"])
     def test_names(self, server: Server, alice: Caller, books: str, name: str) -> None:
-        image = encoded(drawn(1), ".png")
+        image = encoded(poster(1), ".png")
         found = server.client.post(
             "/FindImage", data={**alice.fields, "channel": books}, files={"image": (name, image, "text/plain")}
         )

@@ -15,7 +15,8 @@ import pytest
 
 from api.dialects.kivicube.contract import METHODS
 from tests.support.drawn_pictures import photo_of, picture
-from tests.support.running_server import ROOT, SERVE, Caller, Server, make_channel, make_user, note_of, serving
+from tests.support.paths import ROOT
+from tests.support.running_server import SERVE, Caller, Server, make_channel, make_user, note_of, serving
 
 
 class TestPaths:

@@ -18,9 +18,9 @@ import httpx
 
 from api.accounts.store import Accounts, KeyPair
 from engine.catalogue import Catalogue
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-SERVE = "import typer; from cli.service.serve import serve; typer.run(serve)"
+SERVE = "import sys; from cli.main import app; app(['serve', *sys.argv[1:]])"
 
 
 @dataclass(kw_only=True)
