@@ -1,69 +1,134 @@
 """The `obverse` command: a table of subcommands, each imported when it is used.
 
-`obverse find` loads neither the web framework nor DuckDB, and only `obverse train` loads torch. What the engine
-and the service refuse on purpose becomes one line on stderr and status 1, in this one place.
+`obverse --help` imports none of them, `obverse find` loads neither the web framework nor DuckDB, and only
+`obverse train` loads torch. What the engine, the service and the research tools refuse on purpose becomes one line on
+stderr, in this one place.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 import typer.core
 import typer.main
 
+from api.errors import SettingError
 from engine.errors import ObverseError
 
+GALLERY, SERVICE, MEASURE, TRAIN = "Gallery", "Service", "Try and measure", "Train"
+
+
+class Entry(NamedTuple):
+    """What the list of commands shows of one, and where it is."""
+
+    content: str
+    """MODULE:FUNCTION, or MODULE:APP of a group."""
+    panel: str
+    help: str
+    """First paragraph of the command's own help; it stands here so that a listing need not import the command."""
+
+
 COMMANDS = {
-    "add": "cli.gallery.pictures:add",
-    "find": "cli.gallery.pictures:find",
-    "list": "cli.gallery.pictures:list_pictures",
-    "remove": "cli.gallery.pictures:remove",
-    "info": "cli.gallery.pictures:info",
-    "backup": "cli.gallery.upkeep:backup",
-    "restore": "cli.gallery.upkeep:restore",
-    "reindex": "cli.gallery.upkeep:reindex",
-    "serve": "cli.service.serve:serve",
-    "user": "cli.service.accounts:user_app",
-    "channel": "cli.service.accounts:channel_app",
-    "app": "cli.service.apps:app_app",
-    "stats": "cli.service.stats:stats",
-    "client": "cli.service.client:client_app",
-    "demo": "cli.demo.demo:demo",
-    "recall": "cli.research.accuracy:recall",
-    "evaluate": "cli.research.accuracy:evaluate",
-    "calibrate": "cli.research.accuracy:calibrate",
-    "compare": "cli.research.compare:compare",
-    "score": "cli.research.score:score",
-    "stress": "cli.research.stress:stress",
-    "bench": "cli.research.accuracy:bench_app",
-    "train": "cli.research.train:train",
-    "export-backbone": "cli.research.backbones:export_backbone",
+    "add": Entry(
+        "cli.gallery.add:add", GALLERY, "Add pictures to a channel. Run again, it goes on where it was stopped."
+    ),
+    "find": Entry("cli.gallery.find:find", GALLERY, "Recognise photographs."),
+    "list": Entry(
+        "cli.gallery.pictures:list_pictures", GALLERY, "List pictures with their sizes, levels and thresholds."
+    ),
+    "remove": Entry(
+        "cli.gallery.pictures:remove", GALLERY, "Remove pictures; a running server stops answering with them at once."
+    ),
+    "info": Entry(
+        "cli.gallery.info:info",
+        GALLERY,
+        "Show counts, sizes, the model's fingerprint, and the indexes' kinds and freshness.",
+    ),
+    "backup": Entry(
+        "cli.gallery.upkeep:backup",
+        GALLERY,
+        "Write catalogue, keys and statistics into one file; a server may go on meanwhile.",
+    ),
+    "restore": Entry(
+        "cli.gallery.upkeep:restore",
+        GALLERY,
+        "Bring back a backup. The archive is proved whole before anything is replaced.",
+    ),
+    "reindex": Entry(
+        "cli.gallery.upkeep:reindex",
+        GALLERY,
+        "Describe all pictures with the installed model. Stop the server first; run it again where it was stopped.",
+    ),
+    "serve": Entry(
+        "cli.service.serve:serve", SERVICE, "Serve a data folder over HTTP. All settings: docs/operations.md."
+    ),
+    "user": Entry("cli.service.accounts:user_app", SERVICE, "Users and their keys."),
+    "channel": Entry("cli.service.accounts:channel_app", SERVICE, "Channels, their owners and quotas."),
+    "app": Entry("cli.service.apps:app_app", SERVICE, "Apps: keys of EasyAR clients, each for one channel."),
+    "stats": Entry("cli.service.stats:stats", SERVICE, "Show how often pictures were recognised."),
+    "client": Entry("cli.service.client:client_app", SERVICE, "Call a running server."),
+    "demo": Entry(
+        "cli.demo.demo:demo",
+        MEASURE,
+        "Fill a gallery, photograph some of its pictures by simulation, recognise them, draw the reasons.",
+    ),
+    "recall": Entry(
+        "cli.research.accuracy:recall",
+        MEASURE,
+        "Recall of the shortlist and of the ranking by geometry, beside the ceiling: every picture ranked.",
+    ),
+    "evaluate": Entry(
+        "cli.research.accuracy:evaluate",
+        MEASURE,
+        "End to end: recall, wrong answers, false accepts on easy and on hard negatives, latency by stage.",
+    ),
+    "calibrate": Entry(
+        "cli.research.accuracy:calibrate",
+        MEASURE,
+        "Fit the match ratio and its default threshold to sets of your own.",
+    ),
+    "compare": Entry(
+        "cli.research.compare:compare",
+        MEASURE,
+        "Compare retrieval methods on pictures and photos: tables, curves and the failures to look at.",
+    ),
+    "score": Entry(
+        "cli.research.score:score", MEASURE, "Score a comparison's predictions again, with anyone's beside them."
+    ),
+    "stress": Entry(
+        "cli.research.stress:stress",
+        MEASURE,
+        "Photograph pictures by simulation, one factor at a time, and compare methods on the photos.",
+    ),
+    "bench": Entry("cli.research.bench:bench_app", MEASURE, "Measure speed and growth."),
+    "train": Entry(
+        "cli.research.train:train",
+        TRAIN,
+        "Train the patch descriptor on a folder of pictures and export it. Needs the `train` extra.",
+    ),
+    "export-backbone": Entry(
+        "cli.research.backbones:export_backbone",
+        TRAIN,
+        "Export a torchvision backbone to ONNX, with its card, for `compare`. Needs the `train` extra.",
+    ),
 }
-"""Name to MODULE:FUNCTION, or to MODULE:APP for a group; help lists them in this order."""
+"""All commands by name; help lists them in this order."""
 
 
 class LazyCommands(typer.core.TyperGroup):
-    """Imports a subcommand's module when it is asked for."""
+    """Lists stubs of the commands, and imports the one that is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the signature is Click's
-        return list(COMMANDS)
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, entry in COMMANDS.items():
+            stub = typer.core.TyperCommand(name, callback=None, help=entry.help, rich_help_panel=entry.panel)
+            self.add_command(stub)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name].split(":")
-        content = getattr(importlib.import_module(module), attribute)
-        if isinstance(content, typer.Typer):
-            command: Any = typer.main.get_group(content)
-        else:
-            single = typer.Typer(add_completion=False)
-            single.command(cmd_name)(content)
-            command = typer.main.get_command(single)
-        command.name = cmd_name
-        return command
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, stub, rest = super().resolve_command(ctx, args)
+        return name, stub and load_command(stub.name or ""), rest
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -72,7 +137,21 @@ class LazyCommands(typer.core.TyperGroup):
             raise  # `obverse list | head`: Click ends quietly
         except (ObverseError, OSError) as error:
             typer.echo(f"obverse: {error}", err=True)
-            raise typer.Exit(1) from error
+            raise typer.Exit(2 if isinstance(error, SettingError) else 1) from error
+
+
+def load_command(name: str) -> Any:
+    """The command itself, or the group of commands."""
+    module, attribute = COMMANDS[name].content.split(":")
+    content = getattr(importlib.import_module(module), attribute)
+    if isinstance(content, typer.Typer):
+        command: Any = typer.main.get_group(content)
+    else:
+        single = typer.Typer(add_completion=False)
+        single.command(name)(content)
+        command = typer.main.get_command(single)
+    command.name = name
+    return command
 
 
 app = typer.Typer(cls=LazyCommands, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -80,6 +159,8 @@ app = typer.Typer(cls=LazyCommands, no_args_is_help=True, pretty_exceptions_enab
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        import importlib.metadata
+
         typer.echo(importlib.metadata.version("obverse"))
         raise typer.Exit
 

@@ -1,25 +1,34 @@
-"""Options that several commands share, and how they open a gallery."""
+"""Options that several commands share, how they open a gallery, and how they speak to people and to scripts.
+
+Nothing heavy is imported before it is needed: `obverse list` needs the catalogue alone.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from engine.catalogue.sqlite import DATABASE_NAME
 from engine.settings import EngineSettings, ImageLimits
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from engine.recognizer import Recognizer
 
 FORMATS = ("JPEG", "PNG", "WebP")
 """What the command line accepts; the service's contracts allow the first two only."""
-notices = Console(stderr=True, highlight=False, soft_wrap=True)
-"""For people: progress, refusals, summaries. What a script reads goes to stdout alone."""
 
 
 def _existing_gallery(folder: Path) -> Path:
     """Reading must not leave an empty gallery behind where a name was misspelt."""
+    from engine.catalogue.sqlite import DATABASE_NAME
+
     if not (folder / DATABASE_NAME).is_file():
         raise typer.BadParameter(f"{folder} holds no gallery; `obverse add` makes one")
     return folder
@@ -37,9 +46,31 @@ NewDataFolder = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def settings(**changes: Any) -> EngineSettings:
+def engine_settings(**changes: Any) -> EngineSettings:
     """The engine's settings of the command line."""
     return EngineSettings(limits=ImageLimits(formats=FORMATS), **changes)
+
+
+@contextlib.contextmanager
+def opened(data: Path, *, shared: bool = True, **changes: Any) -> Iterator[Recognizer]:
+    """The gallery in `data`, with the libraries' own pools at one thread each, as the engine wants it.
+
+    shared: beside another process that holds the folder; without it that one is refused. changes: of the settings.
+    """
+    from engine.recognizer import Recognizer
+    from engine.threads import one_thread_each
+
+    open_gallery = Recognizer.open_shared if shared else Recognizer.open
+    with one_thread_each(), open_gallery(data, engine_settings(**changes)) as recognizer:
+        yield recognizer
+
+
+@functools.cache
+def notices() -> Console:
+    """For people: progress, refusals, summaries. What a script reads goes to stdout alone."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def refuse(subject: object, reason: object) -> None:
@@ -49,3 +80,21 @@ def refuse(subject: object, reason: object) -> None:
 
 def print_json(content: Any) -> None:
     typer.echo(json.dumps(content, ensure_ascii=False))
+
+
+def whole_numbers(text: str) -> list[int]:
+    """The numbers of a list such as "1,10,100", each once, ascending."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(f"{text!r} is no list of whole numbers such as 1,10,100")
+    return sorted({int(part) for part in parts})
+
+
+def in_words(size: int) -> str:
+    """1234567 as "1.23 MB"."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"

@@ -1,8 +1,9 @@
-"""The libraries' own thread pools, for the commands and the server that run the engine."""
+"""Processors and the libraries' own thread pools, for the commands and the server that run the engine."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import cv2
@@ -25,3 +26,12 @@ def one_thread_each() -> Iterator[None]:
             yield
     finally:
         cv2.setNumThreads(before)
+
+
+def processors() -> int:
+    """How many processors this process may use: what a container or `taskset` leaves it, where the system tells."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on macOS nor on Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

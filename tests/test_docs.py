@@ -18,7 +18,7 @@ def walk(command: Any, path: str) -> Iterator[tuple[str, list[str]]]:
     """Every command that does something, with its options' long names."""
     if hasattr(command, "list_commands"):
         for name in command.list_commands(None):
-            yield from walk(command.get_command(None, name), f"{path} {name}")
+            yield from walk(command.resolve_command(None, [name])[1], f"{path} {name}")
         return
     yield path, [o for p in command.params for o in p.opts if o.startswith("--") and o != "--help"]
 

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from api.accounts.store import Accounts, KeyPair
 from api.edge.logs import configure_logging
-from api.errors import SettingError
 from api.server import run_server
 from api.settings import load_settings
+from cli.demo.shots import CHANNEL, Shot
 from engine.catalogue import Catalogue
 
-if TYPE_CHECKING:
-    from cli.demo.demo import Shot
-
-USER = CHANNEL = "demo"
+USER = "demo"
 
 
 def serve_demo(out: Path, shots: Sequence[Shot], *, host: str | None, port: int | None) -> None:
     """Serves OUT/data until a signal."""
-    try:
-        settings = load_settings(host=host, port=port)
-    except SettingError as error:
-        raise typer.BadParameter(str(error)) from error
+    settings = load_settings(host=host, port=port)
     configure_logging(settings)
     keys = _account(out)
     photo = next((shot.file for shot in shots if shot.right), shots[0].file)
@@ -56,16 +50,13 @@ def _account(out: Path) -> KeyPair:
     """The demo user's key pair, made at the first start with the channel as its own. Secrets cannot be read back,
     so that OUT/keys.json, readable by its owner alone, remembers this one."""
     file = out / "keys.json"
-    catalogue = Catalogue(out / "data")
-    try:
+    with contextlib.closing(Catalogue(out / "data")) as catalogue:
         accounts = Accounts(catalogue.database)
         known = USER in {user.name for user in accounts.users()}
         if known and file.exists():
             return KeyPair(**json.loads(file.read_text()))
         keys = (accounts.rotate_keys(USER) if known else accounts.add_user(USER)).full
         catalogue.update_channel(CHANNEL, owner=accounts.user(USER).id, quota=None)
-    finally:
-        catalogue.close()
     content = json.dumps({"username": keys.username, "secretkey": keys.secretkey})
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as target:
         target.write(content)

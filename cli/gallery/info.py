@@ -1,26 +1,34 @@
-"""What `obverse info` tells of a gallery."""
+"""`obverse info`: counts and sizes of a gallery, and the state of its indexes."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+from cli.options import AsJson, DataFolder, engine_settings, in_words, print_json
 
-from cli.prediction import in_words
-from engine.index.embedded import SHARED
-from engine.index.segments import IndexSegment
-from engine.recognizer import Recognizer
-from engine.settings import EngineSettings
+if TYPE_CHECKING:
+    from engine.index.segments import IndexSegment
 
 
-def condition(folder: Path, settings: EngineSettings) -> dict[str, Any]:
+def info(data: DataFolder, as_json: AsJson = False) -> None:
+    """Show counts, sizes, the model's fingerprint, and the indexes' kinds and freshness."""
+    found = gallery_info(data)
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+def gallery_info(folder: Path) -> dict[str, Any]:
     """`Recognizer.info` with the kinds of the indexes, and how many changes the saved files lag behind. The
     folder is only read, so that a server may start meanwhile."""
+    from engine.index.embedded import SHARED
+    from engine.recognizer import Recognizer
+
     saved = _saved_position(folder)
-    with Recognizer.open(folder, settings, hold=False) as recognizer:
+    with Recognizer.open(folder, engine_settings(), hold=False) as recognizer:
         found = recognizer.info()
         pictures = max(found["pictures"], 1)
         names = {channel.id: channel.name for channel in recognizer.catalogue.channels()} | {SHARED: "(small channels)"}
@@ -48,14 +56,17 @@ def _segment(segment: IndexSegment) -> dict[str, Any]:
 
 
 def _saved_position(folder: Path) -> int:
-    """Of the log, when the indexes were saved last; 0 where they never were."""
+    """Position of the log when the indexes were saved last; 0 where they never were."""
     try:
         return int(json.loads((folder / "index" / "manifest.json").read_text())["seq"])
     except (FileNotFoundError, ValueError, KeyError):
         return 0
 
 
-def show_condition(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(show_header=False)
     table.add_row("pictures", str(found["pictures"]))
     for name, count in found["channels"].items():

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
-from cli.options import AsJson, DataFolder, NewDataFolder, notices, print_json, refuse, settings
-from cli.prediction import in_words
-from engine.upkeep.bulk_import import files_of, plan
+from cli.options import AsJson, DataFolder, NewDataFolder, engine_settings, in_words, notices, print_json, refuse
 
 
 def backup(
@@ -24,7 +20,7 @@ def backup(
 
     done = backup.backup(data, file)
     if done.left_out:
-        notices.print(
+        notices().print(
             f"left out {', '.join(done.left_out)}: a server holds the data folder, and only it may read its "
             "statistics; stop it for a backup with them"
         )
@@ -62,14 +58,18 @@ def reindex(
     as_json: AsJson = False,
 ) -> None:
     """Describe all pictures with the installed model. Stop the server first; run it again where it was stopped."""
+    from rich.progress import Progress
+
+    from engine.threads import one_thread_each, processors
+    from engine.upkeep.bulk_import import files_of, plan
     from engine.upkeep.reindex import reindex as run
 
     originals = {item.identifier: item.path for item in plan(files_of([source])[0], [])} if source else {}
-    with Progress(console=notices, transient=True) as progress:
+    with one_thread_each(), Progress(console=notices(), transient=True) as progress:
         task = progress.add_task("describing", total=None)
         done = run(
             data,
-            settings(threads=workers or len(os.sched_getaffinity(0))),
+            engine_settings(threads=workers or processors()),
             originals=originals,
             tell=lambda count, total: progress.update(task, completed=count, total=total),
         )

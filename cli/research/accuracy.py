@@ -1,4 +1,4 @@
-"""`obverse recall`, `evaluate`, `calibrate`, `bench`: how well the engine does, on anyone's own photographs."""
+"""`obverse recall`, `evaluate`, `calibrate`: how well the engine does, on anyone's own photographs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from cli.options import AsJson, notices, print_json, refuse, settings
+from cli.options import AsJson, notices, opened, print_json, refuse, whole_numbers
 
 if TYPE_CHECKING:
     from benchmarks.accuracy.outcomes import Outcome
@@ -37,7 +34,6 @@ Gallery = Annotated[
 Model = Annotated[
     Path | None, typer.Option(exists=True, file_okay=False, help="Model folder (default: the shipped one).")
 ]
-bench_app = typer.Typer(no_args_is_help=True)
 
 
 class Split(enum.StrEnum):
@@ -58,22 +54,21 @@ def recall(
     as_json: AsJson = False,
 ) -> None:
     """Recall of the shortlist and of the ranking by geometry, beside the ceiling: every picture ranked."""
+    marks = whole_numbers(depths)
     from benchmarks.accuracy.stage_recall import recall as run
 
-    marks = _depths(depths)
     with _gallery(sets, distractors, limit, data, model) as (recognizer, evaluated):
         found = run(recognizer, evaluated, marks)
     if as_json:
         print_json(found)
         return
-    table = Table(
-        "set", "queries", *(f"shortlist@{d}" for d in marks), "geometry@1", "geometry@10", "ceiling", "quotient"
-    )
+    rows = []
     for name, row in _rows(found):
         shares = [row["shortlist_recall"][str(d)] for d in marks]
         after = (row["geometry_recall"]["1"], row["geometry_recall"]["10"], row["ceiling"], row["quotient"])
-        table.add_row(name, str(row["queries"]), *(_share(value) for value in (*shares, *after)))
-    Console().print(table)
+        rows.append((name, str(row["queries"]), *(_share(value) for value in (*shares, *after))))
+    depths_shown = (f"shortlist@{depth}" for depth in marks)
+    _print_table(("set", "queries", *depths_shown, "geometry@1", "geometry@10", "ceiling", "quotient"), rows)
     typer.echo(f"gallery of {found['gallery']} pictures")
 
 
@@ -115,10 +110,8 @@ def evaluate(
         "p50_ms",
         "p95_ms",
     )
-    table = Table("set", *names)
-    for name, row in _rows(result):
-        table.add_row(name, *(f"{row[key]:g}" if row[key] is not None else "" for key in names))
-    Console().print(table)
+    rows = [(name, *(f"{row[key]:g}" if row[key] is not None else "" for key in names)) for name, row in _rows(result)]
+    _print_table(("set", *names), rows)
     typer.echo(f"gallery of {result['gallery']} pictures, answers at a match ratio of {result['threshold']:g} or more")
 
 
@@ -147,11 +140,7 @@ def calibrate(
         found = _collect(recognizer, evaluated, split if split is chosen_on else Split.ALL, looks=looks)
         fingerprint = recognizer.fingerprint
     seen = {half: [o for o in found if half is Split.ALL or o.side == half] for half in (split, chosen_on)}
-    try:
-        fitted = fit(seen[split], threshold_on=seen[chosen_on])
-    except ValueError as error:
-        typer.echo(f"obverse: {error}", err=True)
-        raise typer.Exit(1) from error
+    fitted = fit(seen[split], threshold_on=seen[chosen_on])
     photos = len(seen[split]) // looks
     facts = {
         "sets": [s.name for s in evaluated],
@@ -168,41 +157,6 @@ def calibrate(
         typer.echo(f"{out}: fitted on {photos} photos, default threshold {fitted.threshold:g}")
 
 
-@bench_app.callback()
-def bench() -> None:
-    """Measure speed and growth."""
-
-
-@bench_app.command("scale")
-def scale(
-    pictures: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Real pictures; 1,000 are plenty.")],
-    sizes: Annotated[
-        str, typer.Option(help="Pictures of the galleries, separated by commas.")
-    ] = "10000,100000,1000000",
-    votes_only: Annotated[str, typer.Option(help="Sizes at which the votes alone are measured.")] = "",
-    photos: Annotated[int, typer.Option(min=1, help="Photos to search with.")] = 40,
-    work: Annotated[
-        Path | None,
-        typer.Option(exists=True, file_okay=False, help="Where the indexes find room (default: temporary)."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Latency, memory and disk of galleries of growing size, made of real pictures' keypoints."""
-    from benchmarks.speed.scale import run_scale
-
-    alone = _depths(votes_only) if votes_only else []
-    found = run_scale(pictures, sizes=_depths(sizes), votes_only=alone, photos=photos, work=work, settings=settings())
-    if as_json:
-        print_json(found)
-        return
-    for title in ("sizes", "votes_only"):
-        for row in found[title]:
-            table = Table(show_header=False, title=title, title_justify="left")
-            for name, value in row.items():
-                table.add_row(name, str(value))
-            Console().print(table)
-
-
 @contextlib.contextmanager
 def _gallery(
     sets: Sequence[Path],
@@ -214,7 +168,6 @@ def _gallery(
 ) -> Iterator[tuple[Recognizer, list[EvaluationSet]]]:
     """One gallery with the references of all sets and the distractors; what is refused is told."""
     from benchmarks.sets import fill, pictures_in, read_set
-    from engine.recognizer import Recognizer
 
     if model is not None:
         changes["model"] = model
@@ -222,8 +175,8 @@ def _gallery(
     others = [path for folder in distractors or () for path in pictures_in(folder)[:limit]]
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        recognizer = stack.enter_context(Recognizer.open(folder, settings(**changes)))
-        notices.print(f"filling a gallery with {len(evaluated)} sets and {len(others)} distractors")
+        recognizer = stack.enter_context(opened(folder, shared=False, **changes))
+        notices().print(f"filling a gallery with {len(evaluated)} sets and {len(others)} distractors")
         for path, reason in fill(recognizer, evaluated, others).items():
             refuse(path, reason)
         recognizer.warm_up()
@@ -231,18 +184,23 @@ def _gallery(
 
 
 def _collect(recognizer: Recognizer, sets: Sequence[EvaluationSet], split: Split, *, looks: int = 1) -> list[Outcome]:
+    from rich.progress import track
+
     from benchmarks.accuracy.outcomes import collect, photos_of
 
     side = None if split is Split.ALL else str(split)
     found, total = collect(recognizer, sets, side=side, looks=looks), looks * len(photos_of(sets, side))
-    return list(track(found, "recognising", total=total, console=notices, transient=True))
+    return list(track(found, "recognising", total=total, console=notices(), transient=True))
 
 
-def _depths(text: str) -> list[int]:
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise typer.BadParameter(f"{text!r} is no list of whole numbers such as 1,10,100")
-    return sorted({int(part) for part in parts})
+def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*titles)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
 
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

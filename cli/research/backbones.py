@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cli.research.extras import needed_extra
+
 
 class Resize(StrEnum):
     """How a picture comes to the network's size."""
@@ -31,16 +33,10 @@ def export_backbone(
     opset: Annotated[int, typer.Option(min=13, max=20, help="Version of ONNX's operators.")] = 17,
 ) -> None:
     """Export a torchvision backbone to ONNX, with its card, for `compare`. Needs the `train` extra."""
-    try:
+    with needed_extra("train"):
         from training.export.backbones import export_backbone as export
 
         card = export(name, out, weights=weights, size=size, resize=resize.value, opset=opset)
-    except ModuleNotFoundError as error:
-        typer.echo(f"obverse: {error.name} is missing: pip install 'obverse[train]'", err=True)
-        raise typer.Exit(1) from error
-    except ValueError as error:
-        typer.echo(f"obverse: {error}", err=True)
-        raise typer.Exit(1) from error
     about = card["about"]
     typer.echo(
         f"{out}: {name} (weights: {about['weights']}), {about['parameters']:,} parameters, "

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from cli.options import notices, refuse
-from cli.research.progress import bars, told_errors
+from cli.research.progress import bars
+from engine.errors import ResearchError
 
 if TYPE_CHECKING:
     from benchmarks.compare.material import Material
@@ -57,7 +57,7 @@ def compare(
         Path | None, typer.Option(exists=True, dir_okay=False, help="Learned matcher as ONNX (docs/methods.md).")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each method.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the ceilings' sample and of made-up pictures.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the ceilings' sample and of made-up pictures.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop a run of other arguments.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
 ) -> None:
@@ -66,28 +66,28 @@ def compare(
         raise typer.BadParameter("--pictures and --photos go together")
     if not sets and pictures is None:
         raise typer.BadParameter("give folders of sets, or --pictures and --photos")
+    from benchmarks.compare.run.facts import describe_run
+    from benchmarks.compare.run.folder import check_folder
     from benchmarks.compare.run.growth import measure_growth
-    from benchmarks.compare.run.runner import check_folder, describe_run, run
+    from benchmarks.compare.run.runner import run
     from benchmarks.compare.score.results import score
     from benchmarks.compare.settings import RunSettings
     from benchmarks.compare.show.report import write_report
 
     settings = RunSettings(threads=threads, seed=seed, ceiling_queries=_ceiling(ceiling_queries), matcher=matcher)
     command = shlex.join(["obverse", *sys.argv[1:]])
-    with told_errors():
-        chosen = _methods(methods, grid=grid_shortlist if grid else None, matcher=matcher)
-        material = _material(out, sets or [], pictures, photos, distractors or [], limit)
-        check_folder(out, describe_run(material, settings, command=command), overwrite=overwrite)
+    chosen = _methods(methods, grid=grid_shortlist if grid else None, matcher=matcher)
+    material = _material(out, sets or [], pictures, photos, distractors or [], limit)
+    check_folder(out, describe_run(material, settings, command=command), overwrite=overwrite)
     _predict(out, material, chosen, settings, ask=not yes)
     with bars() as tell:
         run(out, material, chosen, settings, command=command, tell=tell)
     if growth is not None:
         with bars() as tell:
             measure_growth(out, material, chosen, settings, descriptors=growth, tell=tell)
-    notices.print("scoring")
-    with told_errors():
-        score(out)
-        write_report(out)
+    notices().print("scoring")
+    score(out)
+    write_report(out)
     typer.echo(f"{out / 'report.html'}")
 
 
@@ -112,7 +112,7 @@ def _methods(names: str, *, grid: str | None, matcher: Path | None) -> list[Meth
     if grid is not None:
         combinations = known.grid(grid)
         if not has_akaze():
-            notices.print("this OpenCV has no AKAZE (version 5 has it in opencv-contrib-python-headless): left out")
+            notices().print("this OpenCV has no AKAZE (version 5 has it in opencv-contrib-python-headless): left out")
             combinations = tuple(m for m in combinations if "akaze" not in verifier_features(m))
         chosen += combinations
     opened = Matcher(matcher) if matcher is not None else None
@@ -120,7 +120,7 @@ def _methods(names: str, *, grid: str | None, matcher: Path | None) -> list[Meth
         check_method(method, opened)
     distinct = list(dict.fromkeys(chosen))
     if len({m.name for m in distinct}) < len(distinct):
-        raise ValueError("two methods would have the same name; rename one of the model files")
+        raise ResearchError("two methods would have the same name; rename one of the model files")
     return distinct
 
 
@@ -135,8 +135,8 @@ def _material(
         folders.append(pair_folders(pictures, photos, out / "sets"))
     for folder in folders:
         if not (folder / "truth.csv").is_file():
-            raise ValueError(f"{folder} has no truth.csv; two plain folders are given by --pictures and --photos")
-    notices.print("looking at the pictures")
+            raise ResearchError(f"{folder} has no truth.csv; two plain folders are given by --pictures and --photos")
+    notices().print("looking at the pictures")
     record = out / "cache" / "readable.json"
     known: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
     material = gather([read_set(folder) for folder in folders], distractors, limit=limit, known=known)
@@ -149,11 +149,13 @@ def _material(
 
 def _predict(out: Path, material: Material, methods: list[Method], settings: RunSettings, *, ask: bool) -> None:
     """Says how long it will take, and asks where someone can answer."""
+    from rich.table import Table
+
     from benchmarks.compare.parts.matcher import Matcher
     from benchmarks.compare.run.forecast import forecast
     from benchmarks.compare.run.runner import due_photos
 
-    notices.print(f"{len(material.photos)} photos, a gallery of {len(material.pictures)} pictures; measuring a few")
+    notices().print(f"{len(material.photos)} photos, a gallery of {len(material.pictures)} pictures; measuring a few")
     due = due_photos(out, methods, material, settings)
     matcher = Matcher(settings.matcher, threads=settings.threads) if settings.matcher else None
     found = forecast(out / "cache", material, methods, due, threads=settings.threads, matcher=matcher)
@@ -161,6 +163,6 @@ def _predict(out: Path, material: Material, methods: list[Method], settings: Run
     for name, seconds in found.items():
         table.add_row(name, str(len(due[name])) if name in due else "", f"{seconds / 60:.1f}")
     table.add_row("together", "", f"{sum(found.values()) / 60:.0f}")
-    notices.print(table)
+    notices().print(table)
     if found and ask and sys.stdin.isatty() and not typer.confirm("Start?", default=True):
         raise typer.Exit(0)

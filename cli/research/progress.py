@@ -1,4 +1,4 @@
-"""What the long commands share: one line for what the comparison refuses, bars for what goes on."""
+"""Bars that show how far the long commands are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli.options import notices
@@ -16,22 +15,12 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def told_errors() -> Iterator[None]:
-    """What the comparison refuses on purpose becomes one line on stderr and status 1."""
-    try:
-        yield
-    except ValueError as error:
-        typer.echo(f"obverse: {error}", err=True)
-        raise typer.Exit(1) from error
-
-
-@contextlib.contextmanager
 def bars() -> Iterator[Tell]:
     """A bar for each step that is begun."""
     from benchmarks.compare.progress import Tell
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=notices) as progress:
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=notices()) as progress:
 
         def begin(title: str, steps: int) -> None:
             progress.add_task(title, total=steps)
@@ -43,7 +32,7 @@ def bars() -> Iterator[Tell]:
 def share_bar(title: str) -> Iterator[Callable[[float, str], None]]:
     """A bar for what tells its done share, 0 to 1, and its state in words; shown from the first call on."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[state]}"), console=notices) as progress:
+    with Progress(*columns, TextColumn("{task.fields[state]}"), console=notices()) as progress:
         task = progress.add_task(title, start=False, total=1.0, visible=False, state="")
 
         def watch(share: float, state: str) -> None:

@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from cli.options import AsJson, print_json
-from cli.research.progress import told_errors
 
 COLUMNS = ("recall_at_1", "ranked_first", "micro_ap", "recall_at_half_percent", "wrong", "ms_p50")
 
@@ -30,9 +29,8 @@ def score(
     from benchmarks.compare.score.results import score as judge
     from benchmarks.compare.show.report import write_report
 
-    with told_errors():
-        results = judge(out, predictions or [])
-        report = write_report(out)
+    results = judge(out, predictions or [])
+    report = write_report(out)
     if as_json:
         print_json(results)
         return

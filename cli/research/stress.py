@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.options import refuse
-from cli.research.progress import bars, told_errors
+from cli.research.progress import bars
 
 
 def stress(
@@ -27,7 +27,7 @@ def stress(
         typer.Option(exists=True, file_okay=False, help="Folder of further pictures; may be repeated."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Most pictures to take of each distractors folder.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of pictures and of their photos.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of pictures and of their photos.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each method.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop a run of other arguments.")] = False,
 ) -> None:
@@ -35,25 +35,26 @@ def stress(
     from benchmarks.compare.material import gather
     from benchmarks.compare.methods import METHODS, find_method
     from benchmarks.compare.run.runner import run
-    from benchmarks.compare.score.results import judge_all, read_run, score
+    from benchmarks.compare.score.reading import judge_all, read_run
+    from benchmarks.compare.score.results import score
+    from benchmarks.compare.score.stress import write_stress
     from benchmarks.compare.settings import RunSettings
     from benchmarks.compare.show.report import write_report
-    from benchmarks.compare.stress_set import draw_set, write_stress
+    from benchmarks.compare.stress_set import draw_set
     from benchmarks.sets import read_set
 
     source = pictures / "refs" if (pictures / "refs").is_dir() else pictures
-    with told_errors():
-        named = [find_method(name.strip()) for name in methods.split(",") if name.strip()]
-        chosen = named or [m for m in METHODS if not m.ceiling]
-        with bars() as tell:
-            drawn = draw_set(source, out / "sets" / pictures.resolve().name, photos=photos, seed=seed, tell=tell)
-            material = gather([read_set(drawn)], distractors or [], limit=limit)
-            for path, reason in material.refused.items():
-                refuse(path, reason)
-            settings = RunSettings(threads=threads, seed=seed, ceiling_queries=None)
-            command = shlex.join(["obverse", *sys.argv[1:]])
-            run(out, material, chosen, settings, command=command, tell=tell, overwrite=overwrite)
-        write_stress(out, judge_all(out, read_run(out)))
-        score(out)
-        report = write_report(out)
+    named = [find_method(name.strip()) for name in methods.split(",") if name.strip()]
+    chosen = named or [m for m in METHODS if not m.ceiling]
+    with bars() as tell:
+        drawn = draw_set(source, out / "sets" / pictures.resolve().name, photos=photos, seed=seed, tell=tell)
+        material = gather([read_set(drawn)], distractors or [], limit=limit)
+        for path, reason in material.refused.items():
+            refuse(path, reason)
+        settings = RunSettings(threads=threads, seed=seed, ceiling_queries=None)
+        command = shlex.join(["obverse", *sys.argv[1:]])
+        run(out, material, chosen, settings, command=command, tell=tell, overwrite=overwrite)
+    write_stress(out, judge_all(out, read_run(out)))
+    score(out)
+    report = write_report(out)
     typer.echo(report)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.options import notices
+from cli.research.extras import needed_extra
 from cli.research.progress import share_bar
+from engine.errors import ResearchError
 
 
 def train(
@@ -43,37 +44,24 @@ def train(
     ] = None,
 ) -> None:
     """Train the patch descriptor on a folder of pictures and export it. Needs the `train` extra."""
+    from engine.threads import processors
     from training.pipeline import Plan, has_gpu, read_settings, run
 
-    try:
-        settings = read_settings(config, minutes=minutes)
-        on_device = has_gpu() if on_device is None else on_device
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--config") from error
-    workers = processes or len(os.sched_getaffinity(0))
-    plan = Plan(
-        data=data,
-        out=out,
-        pairs=pairs,
-        processes=workers,
-        resume=resume,
-        start=start,
-        teacher=teacher,
-        on_device=on_device,
-    )
-    try:
+    with needed_extra("train"):
+        try:
+            settings = read_settings(config, minutes=minutes)
+        except ResearchError as error:
+            raise typer.BadParameter(str(error), param_hint="--config") from error
+        plan = Plan(
+            data=data,
+            out=out,
+            pairs=pairs,
+            processes=processes or processors(),
+            resume=resume,
+            start=start,
+            teacher=teacher,
+            on_device=has_gpu() if on_device is None else on_device,
+        )
         with share_bar("training") as watch:
-            card = run(plan, settings, tell=notices.print, watch=watch)
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
-    except ValueError as error:
-        typer.echo(f"obverse: {error}", err=True)
-        raise typer.Exit(1) from error
+            card = run(plan, settings, tell=notices().print, watch=watch)
     typer.echo(f"{out / 'model'}: {card['name']}, {card['parameters']} parameters; use it with the `model` setting")
-
-
-def _missing(error: ModuleNotFoundError) -> typer.Exit:
-    typer.echo(f"obverse: {error.name} is missing: pip install 'obverse[train]'", err=True)
-    return typer.Exit(1)

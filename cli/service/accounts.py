@@ -4,48 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from api.accounts.store import Accounts, Keys, User
+from cli.options import AsJson, DataFolder, NewDataFolder, print_json
 from engine.catalogue import Catalogue, Channel
-from engine.catalogue.rules import CHANNEL_NAME
-from engine.errors import ChannelExists, ChannelNotFound, InvalidValue, ObverseError
+from engine.catalogue.rules import check_channel_name
+from engine.errors import ChannelExists, ChannelNotFound
 
 user_app = typer.Typer(help="Users and their keys.", no_args_is_help=True)
 channel_app = typer.Typer(help="Channels, their owners and quotas.", no_args_is_help=True)
-DataFolder = Annotated[Path, typer.Option("--data", envvar="OBVERSE_DATA", file_okay=False, help="Data folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 ChannelName = Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel's name.")]
 OwnerName = Annotated[str, typer.Option("--user", help="The user who owns the channel.")]
 
 
 @contextlib.contextmanager
-def opened(folder: Path) -> Iterator[tuple[Catalogue, Accounts]]:
-    """The data folder's accounts; what is refused ends the command with status 1."""
-    try:
-        catalogue = Catalogue(folder)
-        try:
-            yield catalogue, Accounts(catalogue.database)
-        finally:
-            catalogue.close()
-    except (ObverseError, OSError) as error:
-        typer.echo(f"obverse: {error}", err=True)
-        raise typer.Exit(1) from error
+def opened_accounts(folder: Path) -> Iterator[tuple[Catalogue, Accounts]]:
+    """The data folder's channels and users."""
+    with contextlib.closing(Catalogue(folder)) as catalogue:
+        yield catalogue, Accounts(catalogue.database)
 
 
 def show_table(title: str, rows: list[dict[str, Any]], *, as_json: bool) -> None:
     """Rows with the same keys, as a table for people or as JSON."""
     if as_json:
-        typer.echo(json.dumps(rows))
+        print_json(rows)
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left")
     for name in rows[0] if rows else ["(none)"]:
         table.add_column(name, overflow="fold")
@@ -58,16 +50,16 @@ def show_table(title: str, rows: list[dict[str, Any]], *, as_json: bool) -> None
 
 
 @user_app.command("add")
-def add_user(name: UserName, data: DataFolder, as_json: AsJson = False) -> None:
+def add_user(name: UserName, data: NewDataFolder, as_json: AsJson = False) -> None:
     """Make a user and show its keys: the only time that the secrets are seen."""
-    with opened(data) as (_, accounts):
+    with opened_accounts(data) as (_, accounts):
         _show_keys(name, accounts.add_user(name), as_json=as_json)
 
 
 @user_app.command("rotate-key")
 def rotate_key(name: UserName, data: DataFolder, as_json: AsJson = False) -> None:
     """Give a user new secrets under the same usernames; the old secrets are refused from now on."""
-    with opened(data) as (_, accounts):
+    with opened_accounts(data) as (_, accounts):
         _show_keys(name, accounts.rotate_keys(name), as_json=as_json)
 
 
@@ -86,15 +78,18 @@ def enable_user(name: UserName, data: DataFolder, as_json: AsJson = False) -> No
 @user_app.command("list")
 def list_users(data: DataFolder, as_json: AsJson = False) -> None:
     """List users with their usernames and channels; secrets are not kept, so none are shown."""
-    with opened(data) as (catalogue, accounts):
+    with opened_accounts(data) as (catalogue, accounts):
         show_table("Users", [_user_row(catalogue, accounts, user) for user in accounts.users()], as_json=as_json)
 
 
 def _set_disabled(name: str, data: Path, *, as_json: bool, disabled: bool) -> None:
-    with opened(data) as (_, accounts):
+    with opened_accounts(data) as (_, accounts):
         accounts.set_disabled(name, disabled=disabled)
     done = {"name": name, "disabled": disabled}
-    typer.echo(json.dumps(done) if as_json else f"{name} is {'disabled' if disabled else 'enabled'}")
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"{name} is {'disabled' if disabled else 'enabled'}")
 
 
 def _user_row(catalogue: Catalogue, accounts: Accounts, user: User) -> dict[str, Any]:
@@ -113,7 +108,7 @@ def _show_keys(name: str, keys: Keys, *, as_json: bool) -> None:
     full = {"username": keys.full.username, "secretkey": keys.full.secretkey}
     readonly = {"username": keys.readonly.username, "secretkey": keys.readonly.secretkey}
     if as_json:
-        typer.echo(json.dumps({"name": name, **full, "readonly": readonly}))
+        print_json({"name": name, **full, "readonly": readonly})
         return
     for title, pair in (("everything", full), ("FindImage, GetImage, Statistics only", readonly)):
         typer.echo(f"{title}\n  username   {pair['username']}\n  secretkey  {pair['secretkey']}")
@@ -132,10 +127,9 @@ def add_channel(
     as_json: AsJson = False,
 ) -> None:
     """Make a channel for a user, or give it one that has no owner yet."""
-    with opened(data) as (catalogue, accounts):
+    with opened_accounts(data) as (catalogue, accounts):
         owner = accounts.user(user)
-        if not CHANNEL_NAME.fullmatch(channel):
-            raise InvalidValue("channel", "1 to 64 of A-Z a-z 0-9 @ _ . -")
+        check_channel_name(channel)
         made = _made_or_adopted(catalogue, channel, owner, quota=quota)
         _show_channel(catalogue, made, user, as_json=as_json)
 
@@ -147,7 +141,7 @@ def list_channels(
     as_json: AsJson = False,
 ) -> None:
     """List channels with their owners, pictures and quotas."""
-    with opened(data) as (catalogue, accounts):
+    with opened_accounts(data) as (catalogue, accounts):
         names = {found.id: found.name for found in accounts.users()}
         chosen = catalogue.channels(owner=accounts.user(user).id if user else None)
         counts = catalogue.counts()
@@ -158,10 +152,13 @@ def list_channels(
 @channel_app.command("remove")
 def remove_channel(channel: ChannelName, user: OwnerName, data: DataFolder, as_json: AsJson = False) -> None:
     """Remove a channel and all its pictures. Its counts are kept."""
-    with opened(data) as (catalogue, accounts):
+    with opened_accounts(data) as (catalogue, accounts):
         removed = catalogue.remove_channel(owned(catalogue, accounts, channel, user).name)
     done = {"channel": channel, "removed_pictures": removed}
-    typer.echo(json.dumps(done) if as_json else f"{channel} and its {removed} pictures are removed")
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"{channel} and its {removed} pictures are removed")
 
 
 @channel_app.command("quota")
@@ -175,7 +172,7 @@ def set_quota(
     """Set how many pictures a channel may hold. Pictures above it stay; only new ones are refused."""
     if quota != "none" and not (quota.isascii() and quota.isdigit() and len(quota) < 16):
         raise typer.BadParameter('a whole number or "none"', param_hint="QUOTA")
-    with opened(data) as (catalogue, accounts):
+    with opened_accounts(data) as (catalogue, accounts):
         found = owned(catalogue, accounts, channel, user)
         limit = None if quota == "none" else int(quota)
         changed = catalogue.update_channel(found.name, owner=found.owner, quota=limit)
@@ -203,7 +200,7 @@ def owned(catalogue: Catalogue, accounts: Accounts, channel: str, user: str) -> 
 def _show_channel(catalogue: Catalogue, channel: Channel, owner: str, *, as_json: bool) -> None:
     row = _channel_row(channel, owner, catalogue.count(channel.name))
     if as_json:
-        typer.echo(json.dumps(row))
+        print_json(row)
     else:
         show_table("Channel", [row], as_json=False)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,27 +14,27 @@ from api.accounts.apps import App, AppFacts, Apps
 from api.accounts.store import Accounts
 from api.accounts.vault import Vault
 from api.errors import ForeignChannel
-from cli.service.accounts import AsJson, ChannelName, DataFolder, OwnerName, opened, owned, show_table
+from cli.options import AsJson, DataFolder, print_json
+from cli.service.accounts import ChannelName, OwnerName, opened_accounts, owned, show_table
 from engine.catalogue import Catalogue
-from engine.catalogue.rules import CHANNEL_NAME
-from engine.errors import ChannelExists, InvalidValue
+from engine.catalogue.rules import check_channel_name
+from engine.errors import ChannelExists
 
 app_app = typer.Typer(help="Apps: keys of EasyAR clients, each for one channel.", no_args_is_help=True)
 
 
 @contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[tuple[Catalogue, Accounts, Apps]]:
-    with opened(folder) as (catalogue, accounts):
+def _opened_apps(folder: Path) -> Iterator[tuple[Catalogue, Accounts, Apps]]:
+    with opened_accounts(folder) as (catalogue, accounts):
         yield catalogue, accounts, Apps(catalogue.database, Vault(folder))
 
 
 @app_app.command("add")
 def add_app(channel: ChannelName, user: OwnerName, data: DataFolder, as_json: AsJson = False) -> None:
     """Make an appId, an apiKey and an apiSecret for a channel, which is made where it is missing."""
-    with _opened(data) as (catalogue, accounts, apps):
+    with _opened_apps(data) as (catalogue, accounts, apps):
         owner = accounts.user(user)
-        if not CHANNEL_NAME.fullmatch(channel):
-            raise InvalidValue("channel", "1 to 64 of A-Z a-z 0-9 @ _ . -")
+        check_channel_name(channel)
         with contextlib.suppress(ChannelExists):
             catalogue.add_channel(channel, owner=owner.id)
         found = catalogue.channel(channel)
@@ -53,7 +52,7 @@ def list_apps(
     as_json: AsJson = False,
 ) -> None:
     """List apps with their keys, without their secrets."""
-    with _opened(data) as (_, accounts, apps):
+    with _opened_apps(data) as (_, accounts, apps):
         rows = [_row(app) for app in apps.all(user_id=accounts.user(user).id if user else None)]
         show_table("Apps", rows, as_json=as_json)
 
@@ -61,16 +60,19 @@ def list_apps(
 @app_app.command("rotate")
 def rotate_app(channel: ChannelName, user: OwnerName, data: DataFolder, as_json: AsJson = False) -> None:
     """Give a channel's app a new apiSecret; the old one and its tokens are refused from now on."""
-    with _opened(data) as (catalogue, accounts, apps):
+    with _opened_apps(data) as (catalogue, accounts, apps):
         _show_keys(apps.rotate(owned(catalogue, accounts, channel, user)), as_json=as_json)
 
 
 @app_app.command("remove")
 def remove_app(channel: ChannelName, user: OwnerName, data: DataFolder, as_json: AsJson = False) -> None:
     """Remove a channel's app. The channel and its pictures stay."""
-    with _opened(data) as (catalogue, accounts, apps):
+    with _opened_apps(data) as (catalogue, accounts, apps):
         apps.remove(owned(catalogue, accounts, channel, user))
-    typer.echo(json.dumps({"channel": channel}) if as_json else f"the app of {channel} is removed")
+    if as_json:
+        print_json({"channel": channel})
+    else:
+        typer.echo(f"the app of {channel} is removed")
 
 
 def _row(app: AppFacts) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def _row(app: AppFacts) -> dict[str, Any]:
 def _show_keys(app: App, *, as_json: bool) -> None:
     keys = {"appId": app.app_id, "apiKey": app.api_key, "apiSecret": app.api_secret, "channel": app.channel}
     if as_json:
-        typer.echo(json.dumps(keys))
+        print_json(keys)
         return
     for name, value in keys.items():
         typer.echo(f"{name:<10} {value}")

@@ -7,19 +7,11 @@ from typing import Annotated
 
 import typer
 
-from api.edge.logs import configure_logging
-from api.errors import SettingError
-from api.server import run_server
-from api.settings import load_settings
-from engine.errors import ObverseError
-
-DataFolder = Annotated[
-    Path, typer.Option("--data", envvar="OBVERSE_DATA", file_okay=False, help="Data folder; made if missing.")
-]
+from cli.options import NewDataFolder
 
 
 def serve(
-    data: DataFolder,
+    data: NewDataFolder,
     host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (default: 8000; 0: any free one).")] = None,
     config: Annotated[
@@ -27,15 +19,10 @@ def serve(
     ] = None,
 ) -> None:
     """Serve a data folder over HTTP. All settings: docs/operations.md."""
-    try:
-        settings = load_settings(config, host=host, port=port)
-    except SettingError as error:
-        typer.echo(f"obverse: {error}", err=True)
-        raise typer.Exit(2) from error
+    from api.edge.logs import configure_logging
+    from api.server import run_server
+    from api.settings import load_settings
+
+    settings = load_settings(config, host=host, port=port)
     configure_logging(settings)
-    try:
-        status = run_server(data, settings, tell=lambda address: typer.echo(f"Obverse listens on {address}"))
-    except (ObverseError, OSError) as error:
-        typer.echo(f"obverse: {error}", err=True)
-        raise typer.Exit(1) from error
-    raise typer.Exit(status)
+    raise typer.Exit(run_server(data, settings, tell=lambda address: typer.echo(f"Obverse listens on {address}")))

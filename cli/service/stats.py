@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +13,8 @@ from api.stats import dates
 from api.stats.asking import ask_server
 from api.stats.report import Report, report
 from api.stats.store import FILE_NAME, CountStore, Question
-from cli.service.accounts import AsJson, DataFolder, opened, show_table
+from cli.options import AsJson, DataFolder, print_json
+from cli.service.accounts import opened_accounts, show_table
 
 
 def stats(
@@ -28,7 +28,7 @@ def stats(
     as_json: AsJson = False,
 ) -> None:
     """Show how often pictures were recognised."""
-    with opened(data) as (_, accounts):
+    with opened_accounts(data) as (_, accounts):
         question = Question(
             first=dates.first_day("--from", first),
             last=dates.last_day("--to", last),
@@ -55,7 +55,7 @@ def _show(found: Report, *, as_json: bool) -> None:
     days = [{"day": d.day.isoformat(), "channel": d.name, "matches": d.count} for d in found.days]
     pictures = [{"channel": t.channel, "identifier": t.identifier, "matches": t.count} for t in found.top]
     if as_json:
-        typer.echo(json.dumps({"days": days, "top": pictures}))
+        print_json({"days": days, "top": pictures})
         return
     show_table("Matches per day", days, as_json=False)
     show_table("Top pictures", pictures, as_json=False)

@@ -11,11 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from api.accounts.vault import Vault
-from cli.service.apps import app_app
 from engine.errors import DamagedData
+from tests.support import service_commands
 from tests.support.drawn_pictures import flat, photo_of, picture
 from tests.support.easyar_client import EasyAR, Keys, b64, refused, signed
 from tests.support.running_server import Caller, Server, make_user, serving
@@ -24,9 +23,8 @@ DAYS = {"startdate": "2020", "enddate": "2100"}
 
 
 def run(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(app_app, list(arguments))
-    assert result.exit_code == code, result.output
-    return result.output
+    """All that a command of `obverse app` prints."""
+    return service_commands.run("app", *arguments, code=code)
 
 
 def found_by(app: EasyAR, seed: int) -> dict[str, Any] | None:
@@ -125,8 +123,6 @@ class TestSharing:
 
     def test_a_disabled_owner(self, easyar_server: Server) -> None:
         """The apps of a disabled user do not exist; nor does that of a channel that was removed."""
-        from cli.service.accounts import channel_app, user_app
-
         data = ("--data", str(easyar_server.folder))
         make_user(easyar_server.folder, "gone")
         for channel in ("gone-1", "gone-2"):
@@ -136,10 +132,10 @@ class TestSharing:
             channel: Keys(**json.loads(run("rotate", channel, "--user", "gone", *data, "--json"))) for channel in apps
         }
         one, two = (EasyAR(client=easyar_server.client, keys=keys[name]) for name in ("gone-1", "gone-2"))
-        assert CliRunner().invoke(channel_app, ["remove", "gone-1", "--user", "gone", *data]).exit_code == 0
+        service_commands.run("channel", "remove", "gone-1", "--user", "gone", *data)
         refused(one.send("GET", "/targets/count"), 4, 400)
         assert two.call("GET", "/targets/count") == {"count": 0}
-        assert CliRunner().invoke(user_app, ["disable", "gone", *data]).exit_code == 0
+        service_commands.run("user", "disable", "gone", *data)
         refused(two.send("GET", "/targets/count"), 4, 400)
 
 
@@ -167,7 +163,7 @@ class TestCommand:
         run("remove", "by-command", *data, code=1)
         run("rotate", "by-command", *data, code=1)
 
-    def test_existing_channels(self, easyar_server: Server, owner: Caller, tmp_path: Path) -> None:
+    def test_existing_channels(self, easyar_server: Server, owner: Caller) -> None:
         """The owner's own, and one without an owner; not another user's, nor a name outside the rule."""
         from tests.support.running_server import make_channel
 
@@ -184,12 +180,12 @@ class TestCommand:
         run("add", "a/b", "--user", owner.name, *data, code=1)
         run("add", "new", "--user", "nobody", *data, code=1)
         assert "owned" in run("list", *data)
-        assert json.loads(run("list", "--data", str(tmp_path), "--json")) == []
 
     def test_a_lost_key_file(self, tmp_path: Path) -> None:
         """Apps can still be listed, and work again after a rotation."""
         data = ("--user", "owner", "--data", str(tmp_path), "--json")
         make_user(tmp_path, "owner")
+        assert json.loads(run("list", *data)) == []
         made = json.loads(run("add", "books", *data))
         (tmp_path / "secrets.key").unlink()
         assert json.loads(run("list", *data))[0]["appId"] == made["appId"]

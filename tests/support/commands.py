@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from cli.demo.posters import poster
 from cli.main import app
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TO_PHOTO = np.array([[0.7, 0.1, 60.0], [-0.08, 0.75, 70.0], [1e-4, 5e-5, 1.0]])
 """Maps a poster's pixels to those of its photo."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cli.demo.posters import name_of
-from cli.options import settings
+from cli.options import engine_settings
 from engine.describe.patch_model import PatchModel, RuntimeSettings
 from engine.recognizer import Recognizer
 from engine.settings import DEFAULT_MODEL
@@ -71,7 +71,7 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         assert pairs["a"].shape == pairs["b"].shape == (1000, 32, 32)
     assert run("train", *arguments, "--resume").status == 0
     assert shard.stat().st_mtime_ns == made
-    with Recognizer.open(tmp_path / "data", settings(model=tmp_path / "out" / "model")) as recognizer:
+    with Recognizer.open(tmp_path / "data", engine_settings(model=tmp_path / "out" / "model")) as recognizer:
         recognizer.add_channel("c")
         recognizer.add("c", "abc", (tmp_path / "pictures" / f"{name_of(3)}.png").read_bytes())
         assert recognizer.recognise(photograph(tmp_path / "p.jpg", 3).read_bytes(), ["c"]) is not None

@@ -1,20 +1,10 @@
-"""`obverse demo`, and the posters that it draws."""
+"""`obverse demo`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from cli.demo.posters import name_of, poster
 from tests.support.commands import run
-
-
-def test_posters_are_the_same_on_every_run_and_differ_from_each_other() -> None:
-    assert (poster(5) == poster(5)).all()
-    small = [poster(n)[::20, ::20].astype(np.float32) for n in range(12)]
-    assert min(np.abs(a - b).mean() for i, a in enumerate(small) for b in small[:i]) > 10
-    assert len({name_of(n) for n in range(2000)}) == 2000
 
 
 def test_demo_names_its_photos(tmp_path: Path) -> None:

@@ -6,34 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
-from engine.upkeep.bulk_import import identifier_of, plan
 from tests.support.commands import run, write
-
-
-class TestIdentifiers:
-    """The file's name, made legal."""
-
-    @pytest.mark.parametrize(
-        ("name", "identifier"),
-        [
-            ("cover.jpg", "cover"),
-            ("a b-c.png", "a_b_c"),
-            ("é.png", "___"),
-            ("x.webp", "x__"),
-            ("v1.2@home_.jpeg", "v1.2@home_"),
-            ("n" * 60 + ".jpg", "n" * 50),
-        ],
-    )
-    def test_rule(self, name: str, identifier: str) -> None:
-        assert identifier_of(Path(name)) == identifier
-
-    def test_collisions_are_numbered_within_fifty_characters(self, tmp_path: Path) -> None:
-        files = [tmp_path / part / ("n" * 60 + ".jpg") for part in "abc"]
-        planned = plan(files, [])
-        assert [p.identifier for p in planned] == ["n" * 50, "n" * 48 + "_2", "n" * 48 + "_3"]
-        assert [p.numbered for p in planned] == [False, True, True]
 
 
 class TestAdd:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cli.demo.posters import poster
-from cli.options import settings
+from cli.options import engine_settings
 from engine.catalogue import Catalogue, StoredFeatures
 from engine.errors import UNFINISHED, DamagedData, ModelMismatch
 from engine.image import encode_jpeg
@@ -139,11 +139,11 @@ class TestReindex:
                 raise Interruption
 
         with pytest.raises(Interruption):
-            reindex(copied, settings(), tell=interrupt)
+            reindex(copied, engine_settings(), tell=interrupt)
         with pytest.raises(ModelMismatch) as refused:
             Recognizer.open(copied)
         assert refused.value.stored == UNFINISHED
-        assert reindex(copied, settings()).done == 6
+        assert reindex(copied, engine_settings()).done == 6
         assert answer(copied, photograph(tmp_path / "p.jpg", 0)) == "one.0"
 
     def test_a_server_must_be_stopped(self, copied: Path) -> None:
@@ -160,7 +160,7 @@ class TestReindex:
         pictures, data = tmp_path / "pictures", tmp_path / "data"
         for number in (1, 2):
             write(pictures / f"pic.{number}.png", number)
-        with Recognizer.open(data, settings(keep_pictures=False)) as recognizer:
+        with Recognizer.open(data, engine_settings(keep_pictures=False)) as recognizer:
             recognizer.add_channel("c")
             for path in pictures.iterdir():
                 recognizer.add("c", path.stem, path.read_bytes())
@@ -178,10 +178,10 @@ class TestReindex:
         """A picture with margins wider than a third is as easily recognised after `reindex` as before."""
         page = np.full((2400, 2000, 3), 255, np.uint8)
         page[1000:1420, 850:1150] = cv2.resize(poster(3), (300, 420))
-        with Recognizer.open(tmp_path / "data", settings()) as recognizer:
+        with Recognizer.open(tmp_path / "data", engine_settings()) as recognizer:
             recognizer.add_channel("c")
             recognizer.add("c", "page", encode_jpeg(page))
-        assert reindex(tmp_path / "data", settings()).done == 1
-        with Recognizer.open(tmp_path / "data", settings()) as recognizer:
+        assert reindex(tmp_path / "data", engine_settings()).done == 1
+        with Recognizer.open(tmp_path / "data", engine_settings()) as recognizer:
             found = recognizer.recognise(encode_jpeg(page), ["c"])
         assert found.answer is not None

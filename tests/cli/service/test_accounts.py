@@ -1,36 +1,15 @@
-"""`obverse user`, `obverse channel` and `obverse stats`, while the server runs."""
+"""`obverse user` and `obverse channel`, while the server runs."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from cli.service.accounts import channel_app, user_app
-from cli.service.stats import stats
 from tests.support.drawn_pictures import photo_of, picture
 from tests.support.running_server import Caller, Server, make_channel
-
-commands = typer.Typer()
-commands.add_typer(user_app, name="user")
-commands.add_typer(channel_app, name="channel")
-commands.command()(stats)
-
-
-def run(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(commands, list(arguments))
-    assert result.exit_code == code, result.output
-    return result.output
-
-
-def run_json(*arguments: str) -> Any:
-    return json.loads(run(*arguments, "--json"))
+from tests.support.service_commands import run, run_json
 
 
 class TestUsers:
@@ -110,50 +89,10 @@ class TestChannels:
 
     def test_refusals(self, tmp_path: Path) -> None:
         data = ("--data", str(tmp_path))
-        run("channel", "add", "books", "--user", "nobody", *data, code=1)
         run("user", "add", "eve", *data)
+        run("channel", "add", "books", "--user", "nobody", *data, code=1)
         run("channel", "add", "a/b", "--user", "eve", *data, code=1)
         run("channel", "remove", "none", "--user", "eve", *data, code=1)
         run("channel", "quota", "none", "5", "--user", "eve", *data, code=1)
         run("channel", "quota", "none", "many", "--user", "eve", *data, code=2)
         assert run_json("channel", "list", *data) == []
-
-
-class TestStats:
-    def test_asks_the_running_server(self, server: Server, alice: Caller, channel: str, tmp_path: Path) -> None:
-        """DuckDB lets no second process in, and the newest counts must show."""
-        server.call("AddImage", alice, picture(42), channel=channel, identifier="shown.1")
-        assert server.call("FindImage", alice, photo_of(42), channel=channel)["identifier"] == "shown.1"
-        told = run_json("stats", "--data", str(server.folder), "--user", "alice", "--channel", channel)
-        assert [(day["channel"], day["matches"]) for day in told["days"]] == [(channel, 1)]
-        assert told["top"] == [{"channel": channel, "identifier": "shown.1", "matches": 1}]
-        plot = tmp_path / "matches.png"
-        assert "shown.1" in run("stats", "--data", str(server.folder), "--channel", channel, "--plot", str(plot))
-        assert plot.read_bytes().startswith(b"\x89PNG")
-
-    def test_reads_the_file_when_none_runs(self, tmp_path: Path) -> None:
-        import datetime as dt
-
-        from api.stats.store import CountStore, Event
-
-        assert run_json("stats", "--data", str(tmp_path)) == {"days": [], "top": []}
-        store = CountStore(tmp_path)
-        now = dt.datetime(2026, 5, 4, 12)
-        store.append([Event(at=now, day=now.date(), user_id=1, channel="books", identifier="one.1")])
-        store.close()
-        (tmp_path / "server.json").write_text('{"address": "http://127.0.0.1:9", "token": "x", "pid": 1}')
-        told = run_json("stats", "--data", str(tmp_path), "--from", "202605", "--to", "2026")
-        assert told["days"] == [{"day": "2026-05-04", "channel": "books", "matches": 1}]
-        assert run_json("stats", "--data", str(tmp_path), "--to", "2025")["days"] == []
-
-    def test_refusals(self, tmp_path: Path) -> None:
-        run("stats", "--data", str(tmp_path), "--from", "yesterday", code=1)
-        run("stats", "--data", str(tmp_path), "--user", "nobody", code=1)
-
-
-def test_no_effect_at_import() -> None:
-    """Importing the service opens nothing, logs nothing and leaves the loggers alone."""
-    modules = "api.app, api.server, cli.service.accounts, cli.service.client, cli.service.serve, cli.service.stats"
-    code = f"import logging, {modules}; assert not logging.getLogger().handlers"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,65 @@
+"""Photographs of a gallery's pictures by simulation, what is found in them, and drawings of the reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from cli.demo.posters import poster
+from cli.options import notices
+from engine.image import decode, encode_jpeg
+from engine.recognise.answer import Recognition
+from engine.recognise.explain import explained
+from engine.recognizer import Recognizer
+from training.simulation.photographs import simulate
+
+CHANNEL = "demo"
+STRENGTH = 0.6
+"""How hard the simulation is: 0.6 is a willing photographer in poor light, 1 the hardest that training draws."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """A simulated photo: which picture it shows, its file, and what was found in it."""
+
+    identifier: str
+    file: Path
+    found: Recognition
+
+    @property
+    def right(self) -> bool:
+        return self.found.answer is not None and self.found.answer.picture.identifier == self.identifier
+
+
+def photograph(recognizer: Recognizer, chosen: list[tuple[str, Path]], folder: Path, *, number: int) -> list[Shot]:
+    """Photos of evenly chosen pictures, the same in every run, and what is found in them. Posters that no gallery
+    holds lie around them: a second picture of the gallery would be a right answer too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    picked = np.linspace(0, len(chosen) - 1, min(number, len(chosen))).astype(int)
+    shots = []
+    for turn, row in enumerate(track(picked, "photographing", console=notices(), transient=True)):
+        rng = np.random.default_rng([3, turn])
+        identifier, path = chosen[row]
+        others = [poster(number) for number in 100_000 + rng.integers(0, 100_000, 2)]
+        picture = decode(path.read_bytes(), long_side=640, limits=recognizer.settings.limits)[0]
+        photo, _ = simulate(picture, others, rng, strength=STRENGTH, uneven=False)
+        file = folder / f"photo-{turn + 1:02d}.jpg"
+        file.write_bytes(encode_jpeg(photo))
+        shots.append(Shot(identifier=identifier, file=file, found=recognizer.recognise(file.read_bytes(), [CHANNEL])))
+    return shots
+
+
+def explain_all(recognizer: Recognizer, shots: list[Shot], folder: Path) -> int:
+    """Draws what was found; gives how many there was something to draw for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = 0
+    for shot in shots:
+        best = next(iter(shot.found.results), None)
+        if best is not None:
+            target = folder / shot.file.with_suffix(".png").name
+            target.write_bytes(explained(recognizer, shot.file.read_bytes(), best))
+            drawn += 1
+    return drawn

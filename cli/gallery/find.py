@@ -1,0 +1,109 @@
+"""`obverse find`: photographs to answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import AsJson, DataFolder, notices, opened, print_json, refuse
+from engine.errors import ImageError
+
+if TYPE_CHECKING:
+    from engine.recognise.answer import Match, Recognition
+    from engine.recognizer import Recognizer
+
+Photos = Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photographs: JPEG, PNG or WebP.")]
+
+
+def find(
+    photos: Photos,
+    data: DataFolder,
+    channel: Annotated[list[str] | None, typer.Option("--channel", help="Search only these (default: all).")] = None,
+    results: Annotated[int, typer.Option(min=1, max=50, help="Most candidates to name for a photo.")] = 3,
+    as_json: AsJson = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Draw photo and picture side by side (PNG; numbered for several photos)."),
+    ] = None,
+) -> None:
+    """Recognise photographs."""
+    if explain and explain.suffix.lower() != ".png":
+        raise typer.BadParameter("the file must end in .png", param_hint="--explain")
+    from engine.upkeep.bulk_import import reason_of
+
+    rows, refused = [], False
+    with opened(data) as recognizer:
+        channels = channel or [c.name for c in recognizer.catalogue.channels()]
+        for name in channels:
+            recognizer.catalogue.channel(name)  # a misspelt one is refused before any photo is read
+        for number, path in enumerate(photos, start=1):
+            try:
+                photo = path.read_bytes()
+                found = recognizer.recognise(photo, channels, k=results)
+            except (ImageError, OSError) as error:
+                reason = reason_of(error)
+                refuse(path, reason)
+                rows.append({"photo": str(path), "error": reason})
+                refused = True
+                continue
+            row = as_row(path, found)
+            if explain:
+                target = explain if len(photos) == 1 else explain.with_stem(f"{explain.stem}-{number}")
+                row["explained"] = _explain(recognizer, photo, found, target)
+            rows.append(row)
+            if not as_json:
+                _show(path, found)
+    if as_json:
+        print_json(rows)
+    if refused:
+        raise typer.Exit(1)
+
+
+def as_row(path: Path, found: Recognition) -> dict[str, Any]:
+    """A recognition as the JSON output shows it."""
+    return {
+        "photo": str(path),
+        "photo_size": list(found.photo_size),
+        "answer": _as_json(found.answer) if found.answer else None,
+        "results": [_as_json(match) for match in found.results],
+        "timings_ms": found.timings_ms,
+    }
+
+
+def _as_json(match: Match) -> dict[str, Any]:
+    return {
+        "identifier": match.picture.identifier,
+        "channel": match.picture.channel,
+        "match_ratio": match.match_ratio,
+        "accepted": match.accepted,
+        "quad": [[round(float(x), 1), round(float(y), 1)] for x, y in match.quad],
+        "inliers": match.inliers,
+        "figures": {name: round(float(value), 4) for name, value in match.figures.items()},
+        "metadata": match.picture.metadata,
+    }
+
+
+def _explain(recognizer: Recognizer, photo: bytes, found: Recognition, target: Path) -> str | None:
+    """Draws the answer, or the best candidate where there is none; gives the file, None without a candidate."""
+    from engine.recognise.explain import explained
+
+    best = found.answer or (found.results[0] if found.results else None)
+    if best is None:
+        notices().print(f"nothing to draw into {target}: no picture came near", markup=False)
+        return None
+    target.write_bytes(explained(recognizer, photo, best))
+    return str(target)
+
+
+def _show(path: Path, found: Recognition) -> None:
+    spent = sum(found.timings_ms.values())
+    if found.answer:
+        named = f"{found.answer.picture.identifier} in {found.answer.picture.channel}"
+        typer.echo(f"{path}: {named}, match ratio {found.answer.match_ratio:.1f} ({spent:.0f} ms)")
+    elif found.results:
+        near = ", ".join(f"{m.picture.identifier} {m.match_ratio:.1f}" for m in found.results)
+        typer.echo(f"{path}: no answer; nearest: {near} ({spent:.0f} ms)")
+    else:
+        typer.echo(f"{path}: no answer ({spent:.0f} ms)")
