@@ -56,10 +56,10 @@ def _segment(segment: IndexSegment) -> dict[str, Any]:
 
 
 def _saved_position(folder: Path) -> int:
-    """Position of the log when the indexes were saved last; 0 where they never were."""
+    """Position of the log when the indexes were saved last; 0 where they never were, or must be built anew."""
     try:
         return int(json.loads((folder / "index" / "manifest.json").read_text())["seq"])
-    except (FileNotFoundError, ValueError, KeyError):
+    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, KeyError):
         return 0
 
 
