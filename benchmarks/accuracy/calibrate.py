@@ -26,8 +26,9 @@ TOLERATED = 0.005
 def fit_logistic(
     names: Sequence[str], rows: Sequence[dict[str, float]], labels: Sequence[bool], *, looks: float = 1
 ) -> Logistic:
-    """Maximum a posteriori weights by L-BFGS. looks: rows that together count as one, so that looking twice at the
-    same photos does not pass for twice as many of them. Raises ResearchError where only one class is given."""
+    """Logistic regression: maximum a posteriori weights by L-BFGS. looks: rows that together count as one, so that
+    looking twice at the same photos does not pass for twice as many of them. Raises ResearchError where only one class
+    is given."""
     if len(set(labels)) < 2:
         raise ResearchError("right and wrong candidates are both needed to fit; give more photos")
     values = np.array([[row[name] for name in names] for row in rows])
@@ -47,8 +48,9 @@ def fit_logistic(
 
 
 def fit(outcomes: Sequence[Outcome], *, threshold_on: Sequence[Outcome] | None = None) -> Calibration:
-    """From looks at photos whose truth is known, equally many at each; a candidate that is merely visible too
-    teaches nothing. threshold_on: the looks that choose the threshold, None: the same."""
+    """The match ratio, fitted on looks at photos whose truth is known, equally many at each; a candidate that is merely
+    visible too teaches nothing. threshold_on: the looks that choose the threshold, None: the same. Raises
+    ResearchError where they show right candidates only, or wrong ones only."""
     looks = len(outcomes) / max(len({(o.set, o.query) for o in outcomes}), 1)
     pairs = [(c, i in o.right) for o in outcomes for i, c in o.candidates if i not in o.allowed or i in o.right]
     figures, labels = [c for c, _ in pairs], [label for _, label in pairs]
@@ -113,6 +115,7 @@ def recall_curve(outcomes: Sequence[Outcome], calibration: Calibration) -> dict[
 
 
 def write_calibration(path: Path, calibration: Calibration, facts: dict[str, Any]) -> None:
+    """Writes the file that the engine's `calibration` setting takes, with facts about the fit beside the models."""
     models = {k: getattr(calibration, k).to_json() for k in ("pair_full", "pair_geometry", "answer")}
     content = {**models, "threshold": round(calibration.threshold, 2), "fitted_on": facts}
     path.write_text(json.dumps(content, indent=1) + "\n")

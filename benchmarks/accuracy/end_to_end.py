@@ -13,7 +13,7 @@ from engine.judge.calibration import Calibration
 
 
 def figures(outcomes: Sequence[Outcome], calibration: Calibration, *, threshold: float) -> dict[str, Any]:
-    """Of one set, or of several pooled. recall_at_1: right answers over photos of gallery pictures; wrong:
+    """The figures of one set, or of several pooled. recall_at_1: right answers over photos of gallery pictures; wrong:
     other answers to those; false_accepts: answers to photos of no gallery picture."""
     right = wrong = easy = hard = 0
     for outcome in outcomes:

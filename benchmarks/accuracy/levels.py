@@ -3,8 +3,8 @@
     python -m benchmarks.accuracy.levels FOLDER_OF_PICTURES [NUMBER]
 
 All pictures of the folder become one gallery; NUMBER of them, drawn at random, are photographed hard: full strength
-of the simulation, on a plain background (another picture of the gallery behind them would be found, too). Told as
-JSON by level: photos, recall@1 at the default threshold, wrong answers.
+of the simulation, on a plain background (another picture of the gallery behind them would be found, too). The
+JSON tells for each level: pictures, photos, recall@1 at the default threshold, wrong answers.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from training.simulation.photographs import simulate
 
 
 def measure(folder: Path, *, number: int = 400) -> dict[str, dict[str, Any]]:
+    """{LEVEL: {"pictures", "photos", "recall_at_1", "wrong"}}. The photos are shared out among the
+    levels; a level with fewer pictures than its share has fewer."""
     rng = np.random.default_rng(0)
     settings = EngineSettings(limits=LIMITS)
     paths = pictures_in(folder)

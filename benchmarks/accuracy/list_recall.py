@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from benchmarks.places import place_of_right
 from engine.values import Array, FloatArray
 
 DEPTHS = (1, 10, 100, 500, 1500)
+"""Depths at which recall is told."""
 DEEPEST = 3000
 """Pictures that a list names at most."""
 
 Described = TypeVar("Described")
+"""What a list searches with."""
 Asked = tuple[str, frozenset[int], Described]
 """A photo: its set, the numbers of the right pictures, and what a list searches with."""
 
@@ -30,8 +33,7 @@ def list_recall(
         started = time.perf_counter()
         ranked, scores = search(described)
         spent.append(1e3 * (time.perf_counter() - started))
-        mine = np.isin(ranked, list(right))
-        places.append(1 + (scores[~mine] >= scores[mine].max()).sum() if mine.any() else np.inf)
+        places.append(place_of_right(scores, np.isin(ranked, list(right))))
     names = np.array([name for name, _, _ in photos])
     ranks = np.array(places)
     return {

@@ -3,8 +3,8 @@
     python -m benchmarks.accuracy.lists SET... [--distractors DIR]... [--model DIR]... [--baseline NAME]... [--limit N]
         [--json FILE]
 
-Everything is held in memory, nothing is read but pictures: quicker than filling a gallery for each model. Told
-for each list: recall@1, 10, 100, 500 and 1,500 (photos without a right picture left out, ties counted against
+Everything is held in memory, nothing is read but pictures: quicker than filling a gallery for each model. For each
+list the JSON tells recall@1, 10, 100, 500 and 1,500 (photos without a right picture left out, ties counted against
 us), bytes a picture, and milliseconds a photo on one thread, those of its description apart. A baseline is a list
 of `obverse compare`.
 """
@@ -51,25 +51,29 @@ PRESETS: dict[str, VoteSettings] = {
     "100 keypoints, 2^20 words, 8 a keypoint": VoteSettings(keypoints=100, half_bits=10, words=8, hamming=20),
     "100 keypoints, 2^20 words, 32 a keypoint": VoteSettings(keypoints=100, half_bits=10, words=32, hamming=20),
 }
-"""The engine's own, and others that tell what each choice costs."""
+"""Settings of the votes by name: the engine's own, and others that tell what each choice costs."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The gallery: names; records (N, 400, 2) uint64 and counts (N,) as the engine keeps them; vectors (N, G)
-    of whole numbers, as it keeps them in 8 bits."""
+    """The gallery of N pictures, as the engine keeps them."""
 
     names: list[str]
+    """The pictures' names, as `_pictures` gives them."""
     records: Array
+    """(N, 400, 2) uint64: each picture's packed keypoints, zeros behind its last one."""
     counts: Array
+    """(N,) Keypoints of each picture."""
     vectors: FloatArray
+    """(N, G) The global descriptors: whole numbers, which the engine keeps in 8 bits each."""
 
 
-def lists(
+def measure_lists(
     sets: Sequence[EvaluationSet], distractors: Sequence[Path], model: Path, *, workers: int = 2
 ) -> dict[str, Any]:
-    """{"model", "pictures", "photos", "describe_ms", "lists": {NAME: {"bytes", "ms", "all": {depth: recall},
-    "sets": {...}}}}; describe_ms: a photo's keypoints and descriptors, the ms of a list are without it."""
+    """The engine's lists with one model: {"model", "pictures", "photos", "describe_ms", "lists": {NAME: {"bytes", "ms",
+    "all": {depth: recall}, "sets": {...}}}}. describe_ms is the time of a photo's keypoints and descriptors; the ms of
+    a list are without it."""
     settings = EngineSettings(model=model, limits=LIMITS, keep_pictures=False)
     with tempfile.TemporaryDirectory() as folder, Recognizer.open(Path(folder), settings) as recognizer:
         stored = _store(sets, distractors, recognizer, workers=workers)
@@ -87,10 +91,10 @@ def lists(
     return {"model": fingerprint, **sizes, "describe_ms": spent, "lists": found}
 
 
-def baseline(
+def measure_baseline(
     sets: Sequence[EvaluationSet], distractors: Sequence[Path], name: str, *, workers: int = 2
 ) -> dict[str, Any]:
-    """The same of a list of `obverse compare`, by its name in `benchmarks.compare.parts.shortlists`."""
+    """What `measure_lists` tells of the engine's lists, of one list of `obverse compare`. name: one of SHORTLISTS."""
     one = make_shortlist(name)
     names, paths = zip(*_pictures(sets, distractors), strict=True)
 
@@ -205,8 +209,8 @@ def main() -> None:
     sets = [read_set(folder) for folder in chosen.sets]
     others = [path for folder in chosen.distractors for path in pictures_in(folder)[: chosen.limit]]
     models = chosen.model or ([] if chosen.baseline else [DEFAULT_MODEL])
-    found = [lists(sets, others, folder) for folder in models]
-    found += [baseline(sets, others, name) for name in chosen.baseline]
+    found = [measure_lists(sets, others, folder) for folder in models]
+    found += [measure_baseline(sets, others, name) for name in chosen.baseline]
     text = json.dumps(found, indent=1)
     if chosen.json:
         chosen.json.write_text(text + "\n")

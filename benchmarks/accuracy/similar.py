@@ -18,11 +18,12 @@ from benchmarks.accuracy.outcomes import Outcome, read_outcomes
 from engine.judge.calibration import Calibration, load_calibration
 
 THRESHOLDS = (50.0, 80.0, 85.0, 90.0, 92.0, 94.0, 95.0, 96.0, 97.0, 98.0)
+"""Least match ratios at which a picture counts as similar."""
 
 
 def rates(outcomes: Sequence[Outcome], calibration: Calibration, threshold: float) -> dict[str, Any]:
-    """recall: photos of gallery pictures that are similar to a right one; false_similar: other photos that are
-    similar to anything, of easy and of hard negatives apart."""
+    """The shares at one threshold. recall: of the photos of gallery pictures, those that are similar to a right one;
+    false_similar: of the other photos, those that are similar to anything, easy and hard negatives apart."""
     found = {True: 0, False: 0}
     totals = {"positives": 0, "easy": 0, "hard": 0}
     false = {"easy": 0, "hard": 0}
@@ -46,8 +47,8 @@ def rates(outcomes: Sequence[Outcome], calibration: Calibration, threshold: floa
     }
 
 
-def report(outcomes: Sequence[Outcome], calibration: Calibration) -> dict[str, Any]:
-    """By half of the objects, threshold and set."""
+def rates_by_threshold(outcomes: Sequence[Outcome], calibration: Calibration) -> dict[str, Any]:
+    """{SIDE: {threshold: {SET: rates}}}: by half of the objects, threshold and set, and for all sets as "all"."""
     result: dict[str, Any] = {}
     for side in ("fit", "report"):
         half = [o for o in outcomes if o.side == side]
@@ -63,4 +64,4 @@ def report(outcomes: Sequence[Outcome], calibration: Calibration) -> dict[str, A
 
 if __name__ == "__main__":
     read = [o for path in sys.argv[1:] for o in read_outcomes(Path(path))]
-    print(json.dumps(report(read, load_calibration()), indent=1))
+    print(json.dumps(rates_by_threshold(read, load_calibration()), indent=1))

@@ -31,81 +31,116 @@ RUN, RESULTS, REPORT, PLOTS = "run.json", "results.json", "report.html", "plots"
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One line of a method's final ranking. ref: path below the set's refs/, or //SET/path of another set's
-    picture, //distractors/path; accepted: whether the method gives it as its answer (rank 1 only); ms: the
-    whole photo's milliseconds, the same in each of its rows."""
+    """One line of a method's final ranking: predictions.csv."""
 
     method: str
+    """The method's name."""
     set: str
+    """Name of the set that the photo belongs to."""
     query: str
+    """The photo: its path below the set's queries/."""
     rank: int
+    """Place in the ranking, from 1; 0 in the one row of a photo for which nothing was found."""
     ref: str
+    """The picture: its path below the set's refs/, //SET/path of another set's, or //distractors/path."""
     score: float
+    """Similarity of any range, higher is surer."""
     accepted: bool
+    """Whether the method gives the picture as its answer; of the row of rank 1 only."""
     ms: float
+    """Milliseconds that the whole photo took, the same in each of its rows; NaN where nobody measured them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One line of what the shortlist alone gave, before any ranking or verification."""
+    """One line of what the shortlist alone gave, before any ranking or verification: shortlist.csv."""
 
     method: str
+    """The method's name."""
     set: str
+    """Name of the set that the photo belongs to."""
     query: str
+    """The photo: its path below the set's queries/."""
     rank: int
+    """Place in the list, from 1."""
     ref: str
+    """The picture, written as in a Prediction."""
     score: float
+    """The list's own score, higher is surer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds of one stage for one photo."""
+    """What one stage took for one photo: timings.csv."""
 
     method: str
+    """The method's name."""
     set: str
+    """Name of the set that the photo belongs to."""
     query: str
+    """The photo: its path below the set's queries/."""
     stage: str
+    """The stage's name, such as decode, shortlist or verify; total is all of them together."""
     ms: float
+    """Milliseconds; NaN where nobody measured them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """A method with a gallery of so many pictures; ms: median per photo."""
+    """A method with a gallery of one size: growth.csv."""
 
     method: str
+    """The method's name."""
     gallery: int
+    """Pictures of the gallery."""
     queries: int
+    """Photos that were asked."""
     recall_at_1: float
+    """Share of the photos whose right picture stood first."""
     recall_at_10: float
+    """Share of the photos whose right picture stood among the first 10."""
     recall_at_100: float
+    """Share of the photos whose right picture stood among the first 100."""
     ms: float
+    """Median of the photos' milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stressed:
-    """A method on pictures photographed by simulation with one factor at one strength. recall_at_1: right
-    picture first, accepted or not; accepted_right, wrong: shares of the photos that were answered so."""
+    """A method on pictures photographed by simulation with one factor at one strength: stress.csv."""
 
     method: str
+    """The method's name."""
     factor: str
+    """The factor's name, with its unit."""
     strength: float
+    """Strength of the factor in that unit."""
     photos: int
+    """Photos of that factor and strength."""
     recall_at_1: float
+    """Share of the photos whose right picture stood first, accepted or not."""
     accepted_right: float
+    """Share of the photos that were answered rightly."""
     wrong: float
+    """Share of the photos that were answered with another picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Where a method saw its first answer. H_picture_to_photo: 3x3 in pixels of the original files; inliers:
-    (x, y, u, v) of a picture pixel and its photo pixel."""
+    """Where a method saw the first picture of its ranking: a line of geometry.jsonl."""
 
     method: str
+    """The method's name."""
     set: str
+    """Name of the set that the photo belongs to."""
     query: str
+    """The photo: its path below the set's queries/."""
     ref: str
+    """The picture, written as in a Prediction."""
     H_picture_to_photo: tuple[float, ...]
+    """The nine entries of the homography, row by row, in pixels of the original files."""
     inliers: tuple[tuple[float, float, float, float], ...]
+    """Matched points: x, y in the picture and u, v in the photo, in pixels of the original files."""
 
 
 Row = TypeVar("Row", Prediction, Listed, Timing, Grown, Stressed)
@@ -140,7 +175,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
 
 
 def read_geometry(path: Path) -> list[Geometry]:
-    """Of geometry.jsonl. Raises ResearchError with file, line and reason."""
+    """All lines of geometry.jsonl, in order. Raises ResearchError with file, line and reason."""
     found = []
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
         for number, line in enumerate(file, 1):

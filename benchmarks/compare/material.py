@@ -15,21 +15,26 @@ from engine.image import decode
 from engine.values import ColorImage
 
 DISTRACTORS = "distractors"
+"""What stands for a set's name where a picture belongs to none."""
 SMALL_SIDE = 640
 """Long side that pictures and photos are decoded for; every method sees the same pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedPicture:
-    """One of the gallery. set: that it belongs to, or "distractors"; ref: its path there; sha: of its bytes."""
+    """A picture of the gallery that methods search."""
 
     set: str
+    """Name of the set that it belongs to, or DISTRACTORS."""
     ref: str
+    """Its path below that set's refs/, or below the folder of distractors."""
     path: Path
+    """The file."""
     sha: str
+    """SHA-256 of the file's bytes, hexadecimal."""
 
     def named_in(self, set_name: str) -> str:
-        """As predictions of that set's photos write it."""
+        """How predictions for that set's photos write it."""
         return self.ref if set_name == self.set else f"//{self.set}/{self.ref}"
 
     @property
@@ -39,23 +44,32 @@ class ComparedPicture:
 
 @dataclass(frozen=True, slots=True)
 class ComparedPhoto:
-    """right: references that answer it rightly, none for a negative."""
+    """A photo that methods are asked."""
 
     set: str
+    """Name of the set that it belongs to."""
     query: str
+    """Its path below that set's queries/."""
     path: Path
+    """The file."""
     sha: str
+    """SHA-256 of the file's bytes, hexadecimal."""
     right: frozenset[str]
+    """References of its set that answer it rightly; none for a negative."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """refused: files that cannot be read as images, with the reason."""
+    """What one comparison looks at; pictures are numbered by their place."""
 
     sets: tuple[EvaluationSet, ...]
+    """The sets that pictures and photos come from, without distractors."""
     pictures: tuple[ComparedPicture, ...]
+    """The gallery: the references of all sets, then the distractors."""
     photos: tuple[ComparedPhoto, ...]
+    """The photos of all sets, in the sets' order."""
     refused: dict[str, str]
+    """Paths of files that cannot be read as images, with the reason."""
 
 
 def gather(
@@ -159,5 +173,6 @@ def pair_folders(pictures: Path, photos: Path, place: Path) -> Path:
 
 
 def _unnumbered(stem: str) -> list[str]:
+    """The stem without the number at its end; nothing where it has none."""
     found = re.fullmatch(r"(.+)[_-]\d+", stem)
     return [found[1]] if found else []

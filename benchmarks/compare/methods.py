@@ -22,44 +22,47 @@ ESTIMATORS: tuple[Estimator, ...] = ("ransac", "usac_magsac", "prosac")
 
 @dataclass(frozen=True, kw_only=True)
 class Verifier:
-    """How a candidate is checked: matches of local features, then a homography; the score is its inliers.
-
-    features: "patches" are Obverse's learned descriptors as floats; "words" are pairs that share an ORB visual
-    word; "matcher" is a learned matcher, given with --matcher.
-    ratio: a match's distance over that of the next best keypoint, at most (Lowe 2004, section 7.1); None: any.
-    mutual: both keypoints must be each other's nearest.
-    """
+    """How a candidate is checked: matches of local features, then a homography; the score is its inliers."""
 
     features: Features
+    """What is matched: "patches" are Obverse's learned descriptors as floats, "words" pairs that share an ORB visual
+    word, and "matcher" is a learned matcher, given with --matcher."""
     estimator: Estimator
+    """What finds the homography."""
     ratio: float | None
+    """A match's distance over that of the next best keypoint, at most (Lowe 2004, section 7.1); None: any."""
     mutual: bool
+    """Whether both keypoints must be each other's nearest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """about: for people, with the source of its parts. shortlists: names of lists, merged in turns; "everything"
-    is every picture. ranking: "geometry" (Obverse's), "orientation" (Pastec's check), or None: the list's own
-    order. verifier: "obverse" is the whole default with its match ratio.
-
-    depth: candidates that the shortlist passes on (None: all); verified: how many of them, best first, are
-    verified. threshold: least score of an answer, None where the field has no convention; threshold_source: who
-    says so. ceiling: so slow that it is run on a sample of the photos.
-    """
+    """A way from a photo to a ranking of pictures, and to an answer where the method has a threshold."""
 
     name: str
+    """What it is called in commands and files."""
     about: str
+    """What it is, for people, with the source of its parts."""
     shortlists: tuple[str, ...]
+    """Names of the lists that give candidates, merged in turns; "everything" is every picture."""
     ranking: str | None = None
+    """What orders the candidates: "geometry" is Obverse's, "orientation" Pastec's check; None: the list."""
     verifier: Verifier | Literal["obverse"] | None = None
+    """How candidates are checked; "obverse" is the whole default with its match ratio, None: not at all."""
     depth: int | None = 1000
+    """Candidates that the shortlist passes on; None: all."""
     verified: int = 20
+    """How many of them are verified, best first; 0: all."""
     threshold: float | None = None
+    """Least score of an answer; None where the field has no convention: then the method gives no answers."""
     threshold_source: str = ""
+    """Who says so."""
     ceiling: bool = False
+    """Whether it is so slow that it is run on a sample of the photos only."""
 
 
 _LOWE = 0.8
+"""Ratio at which 90 % of the false matches go and fewer than 5 % of the right ones (Lowe 2004, section 7.1)."""
 _FIFTEEN = "15 inliers: a common choice, not fitted here; published systems use 10 to 20"
 _ORB = Verifier(features="orb", estimator="ransac", ratio=_LOWE, mutual=False)
 _SIFT = Verifier(features="sift", estimator="ransac", ratio=_LOWE, mutual=False)
@@ -102,11 +105,11 @@ METHODS: tuple[Method, ...] = (
     Method(name="exhaustive-geometry", about="ceiling: Obverse's geometry ranks every picture",
            shortlists=("everything",), ranking="geometry", depth=None, ceiling=True),
 )  # fmt: skip
-"""verified=0: all candidates are."""
+"""All methods that are compared unless others are named; the ceilings stand last."""
 
 
 def find_method(name: str) -> Method:
-    """Of METHODS, or made on the fly from onnx:PATH. Raises ResearchError that names the nearest."""
+    """The method of METHODS with that name, or one made of onnx:PATH. Raises ResearchError that names the nearest."""
     if name.startswith("onnx:"):
         return parse_method(name)
     table = {method.name: method for method in METHODS}
@@ -117,7 +120,8 @@ def find_method(name: str) -> Method:
 
 
 def parse_method(text: str) -> Method:
-    """onnx:PATH: an image network with its card, whose descriptor alone gives the list. Raises ResearchError."""
+    """The method of onnx:PATH: the descriptor of an image network with its card alone gives the list. Raises
+    ResearchError for other text."""
     kind, _, path = text.partition(":")
     if kind != "onnx" or not path:
         raise ResearchError(f"{text!r} is no method; write onnx:PATH, with the ONNX file's path")
@@ -154,6 +158,6 @@ def grid(shortlist: str) -> tuple[Method, ...]:
 
 
 def verifier_name(shortlist: str, verifier: Verifier) -> str:
-    """As global+sift+magsac+ratio+mutual."""
+    """A name that tells all choices, such as global+sift+magsac+ratio+mutual."""
     checks = [name for name, on in (("ratio", verifier.ratio is not None), ("mutual", verifier.mutual)) if on]
     return "+".join([shortlist, verifier.features, verifier.estimator.removeprefix("usac_"), *checks])

@@ -8,10 +8,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """ceiling_queries: photos that ceilings are run on, None for all; matcher: ONNX file of a learned
-    matcher."""
+    """How methods are run; a run folder holds runs of the same settings only."""
 
     threads: int = 1
+    """Threads of each method, and of the pools of the libraries that it calls."""
     seed: int = 0
+    """Seed of the photos that ceilings are run on, and of made-up pictures."""
     ceiling_queries: int | None = 60
+    """Photos that ceilings are run on; None: all."""
     matcher: Path | None = None
+    """ONNX file of a learned matcher, for the methods that verify with one."""

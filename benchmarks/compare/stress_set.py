@@ -1,4 +1,4 @@
-"""Robustness: the same pictures photographed by simulation, one factor at a time, at growing strength.
+"""A set to measure robustness with: pictures photographed by simulation, one factor at a time, at growing strength.
 
 Every photo starts from one plain view (facing the picture, 70 % of the frame, in front of drawn things: no picture of
 the gallery may be seen besides the right one). A factor changes that view alone; at its weakest it is the view itself.
@@ -18,9 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.compare.files import STRESS, Stressed, write_rows
 from benchmarks.compare.progress import Tell
-from benchmarks.compare.score.judging import Judged, pooled
 from benchmarks.sets import LIMITS, pictures_in
 from engine.errors import ImageError, ResearchError
 from engine.image import decode
@@ -31,40 +29,55 @@ from training.simulation.warp import Warp
 PHOTO = (640, 480)
 """Width and height: what a web client sends, and what methods shrink larger photos to."""
 SHARE = 0.7
-"""Of the frame that the picture fills in the plain view."""
+"""Size of the picture in the plain view, as a share of the largest size at which it fits into the frame."""
 DISTANCE = 3.0
-"""Of the camera, in halves of the picture's longer side: a poster seen from one and a half times its length."""
+"""How far the camera is, in halves of the picture's longer side: a poster seen from one and a half times its length."""
 QUALITY = 92
+"""JPEG quality of the plain view."""
 _MATERIAL_SIDE = 1024
+"""Long side in pixels at which pictures are read: more than a photo of PHOTO's size can show of one."""
 _STAMP = "stress.json"
+"""File in the set's folder that tells of which arguments its photos were made."""
+_PLAIN = "plain"
+"""Folder of the plain views."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """How a photo is taken. tilt, rotation: degrees out of and in the picture's plane; shrink: of the plain view's
-    size; blur: sigma in pixels; stops: less light, each half of it; covered: share of the picture behind things;
-    loss: 100 less JPEG's quality; noise: sigma of 256 grey levels; glare: radius of a white spot in halves of the
-    picture."""
+    """How a photo is taken; the defaults are the plain view."""
 
     tilt: float = 0.0
+    """Degrees by which the picture is turned out of its plane."""
     rotation: float = 0.0
+    """Degrees by which it is turned in its plane."""
     shrink: float = 1.0
+    """How many times smaller than in the plain view it is seen."""
     blur: float = 0.0
+    """Sigma of the blur in pixels of the photo."""
     stops: float = 0.0
+    """How much less light there is; each stop halves it."""
     covered: float = 0.0
+    """Share of the picture that is hidden behind things."""
     loss: float = 100.0 - QUALITY
+    """100 less the JPEG quality."""
     noise: float = 0.0
+    """Sigma of the grain, in grey levels of 256."""
     glare: float = 0.0
+    """Radius of a white spot, in halves of the side of a square as large as the picture in the photo."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Factor:
-    """plain: the strength of the plain view; view: the one at a strength."""
+    """One thing that makes a photo harder."""
 
     name: str
+    """What it is called in stress.csv and in the plots, with its unit."""
     plain: float
+    """The strength that the plain view has."""
     strengths: tuple[float, ...]
+    """The strengths that are photographed besides, the weakest first."""
     view: Callable[[float], View]
+    """The view at a strength."""
 
 
 FACTORS: tuple[Factor, ...] = (
@@ -86,8 +99,8 @@ READ_NOISE = 2.0
 
 
 def photograph(picture: ColorImage, view: View, seed: Sequence[int]) -> bytes:
-    """JPEG of a simulated photo. picture: RGB; seed: of the background, the axis of the tilt, and where things, spots
-    and grain lie: views of one picture differ in their factor alone."""
+    """JPEG of a simulated photo. picture: RGB; seed: decides the background, the axis of the tilt, and where things,
+    spots and grain lie, so that views of one picture differ in their factor alone."""
     parts = [np.random.default_rng([*seed, number]) for number in range(4)]
     height, width = picture.shape[:2]
     warp = seen_by(view, (width, height), axis=parts[0].uniform(0, 2 * np.pi))
@@ -113,8 +126,8 @@ def photograph(picture: ColorImage, view: View, seed: Sequence[int]) -> bytes:
 
 
 def seen_by(view: View, size: tuple[int, int], *, axis: float) -> Warp:
-    """size: the picture's width and height; axis: direction, in radians, around which it is tilted. The camera stays
-    where it is: a tilted picture is foreshortened, not brought nearer."""
+    """Where the picture lies in the photo. size: the picture's width and height; axis: direction, in radians, around
+    which it is tilted. The camera stays where it is: a tilted picture is foreshortened, not brought nearer."""
     tilt, roll = np.deg2rad(view.tilt), np.deg2rad(view.rotation)
     around = np.array([np.cos(axis), np.sin(axis), 0.0])
     turn = cv2.Rodrigues(around * tilt)[0] @ cv2.Rodrigues(np.array([0.0, 0.0, roll]))[0]
@@ -158,6 +171,7 @@ def _cover(photo: ColorImage, inside: np.ndarray, share: float, rng: np.random.G
 
 
 def _glare(light: FloatArray, inside: np.ndarray, radius: float, rng: np.random.Generator) -> FloatArray:
+    """A white spot with soft edges somewhere on the picture."""
     rows, columns = np.nonzero(inside)
     if not len(rows):
         return light
@@ -210,14 +224,20 @@ def draw_set(pictures: Path, folder: Path, *, photos: int, seed: int, tell: Tell
 
 
 def _views() -> Mapping[str, View]:
-    """Folder of the queries to view; the plain view once for all factors."""
-    views = {"plain": View()}
-    for number, factor in enumerate(FACTORS):
-        views |= {f"{number}/{strength:g}": factor.view(strength) for strength in factor.strengths}
+    """Every view with the folder of its photos; the plain one once for all factors."""
+    views = {_PLAIN: View()}
+    for factor in FACTORS:
+        views |= {view_folder(factor, strength): factor.view(strength) for strength in factor.strengths}
     return views
 
 
+def view_folder(factor: Factor, strength: float) -> str:
+    """The folder below queries/ of the photos that show one of FACTORS at a strength."""
+    return _PLAIN if strength == factor.plain else f"{FACTORS.index(factor)}/{strength:g}"
+
+
 def _read_some(files: Sequence[Path], count: int) -> list[tuple[Path, ColorImage]]:
+    """The first `count` pictures that can be read, fewer where there are fewer."""
     found: list[tuple[Path, ColorImage]] = []
     for path in files:
         if len(found) == count:
@@ -227,27 +247,3 @@ def _read_some(files: Sequence[Path], count: int) -> list[tuple[Path, ColorImage
         except ImageError:
             continue  # `gather` tells about it
     return found
-
-
-# What methods made of them
-
-
-def stress_rows(judged: Mapping[str, Mapping[str, Judged]]) -> list[Stressed]:
-    """For each method, factor and strength, the plain view as each factor's first."""
-    rows = []
-    for method, sets in judged.items():
-        everything = pooled(list(sets.values()))
-        for number, factor in enumerate(FACTORS):
-            for strength in (factor.plain, *factor.strengths):
-                folder = "plain/" if strength == factor.plain else f"{number}/{strength:g}/"
-                mine = everything.only(frozenset(p for p in everything.photos if p[1].startswith(folder)))
-                if len(mine):
-                    shares = (mine.final_rank <= 1, mine.accepted_right, mine.accepted_wrong)
-                    rows.append(
-                        Stressed(method, factor.name, float(strength), len(mine), *(float(s.mean()) for s in shares))
-                    )
-    return rows
-
-
-def write_stress(out: Path, judged: Mapping[str, Mapping[str, Judged]]) -> None:
-    write_rows(out / STRESS, stress_rows(judged))

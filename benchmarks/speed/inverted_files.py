@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed.inverted_files FOLDER_OF_PICTURES [NUMBER]
 
-Each picture is photographed by simulation. Told for each method: milliseconds a photo (one thread, word search
-and voting), bytes a keypoint, and how often the photo's picture has the most votes, or one of the ten most.
+Some of the pictures are photographed by simulation. The JSON tells for each method: milliseconds a photo (one thread,
+word search and voting), bytes a keypoint, and how often the photo's picture has the most votes, or one of the ten most.
 """
 
 from __future__ import annotations
@@ -26,15 +26,18 @@ from engine.describe.records import KEYPOINTS
 from engine.image import resize_long_side
 from engine.image_files import read_rgb
 from engine.shortlist import votes
+from engine.threads import one_thread_each
 from engine.values import Array
 from training.simulation.photographs import simulate
 
 LISTS = 4096
+"""Lists of FAISS's inverted files."""
 PROBES = 4
+"""Lists that FAISS reads for a keypoint."""
 
 
 def compare(folder: Path, *, number: int = 1000, photos: int = 60) -> list[dict[str, Any]]:
-    faiss.omp_set_num_threads(1)
+    """A row for each method: the votes of `photos` photos among the first `number` pictures of the folder."""
     model, rng = PatchModel(), np.random.default_rng(0)
     pictures = [p for p in map(read_rgb, pictures_in(folder)[:number]) if p is not None]
     stored = [describe_picture(p, model) for p in pictures]
@@ -119,7 +122,8 @@ def _binary_votes(
 
 
 def _tally(limits: Array, distance: Array, found: Array, owners: Array, counts: Array) -> Array:
-    """Once per photo keypoint and picture, nearest posting first, as Obverse's kernel counts."""
+    """The ten pictures with the most votes. Each photo keypoint votes once for a picture, by its nearest posting, as
+    Obverse's kernel counts."""
     lengths: Array = np.diff(limits.astype(np.int64))
     keypoint = np.repeat(np.arange(len(limits) - 1), lengths)
     owner = owners[found]
@@ -152,4 +156,6 @@ def _judge(
 
 
 if __name__ == "__main__":
-    print(json.dumps(compare(Path(sys.argv[1]), number=int(sys.argv[2]) if len(sys.argv) > 2 else 1000), indent=1))
+    with one_thread_each():
+        rows = compare(Path(sys.argv[1]), number=int(sys.argv[2]) if len(sys.argv) > 2 else 1000)
+    print(json.dumps(rows, indent=1))

@@ -27,35 +27,51 @@ from pathlib import Path
 
 BOUNDARY = "obverse-load-boundary"
 BUSY = 20015
+"""Code of an answer that asks to come again later."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """One measurement. Times in milliseconds, of answers with code 0; memory in bytes."""
+    """One measurement, with one number of clients."""
 
     clients: int
+    """Clients that sent photos at once."""
     seconds: float
+    """Time until the last of them was done."""
     served: int
+    """Answers with code 0."""
     served_per_second: float
+    """The same in a second."""
     matched: int
+    """Answers that named a picture."""
     busy: int
+    """Photos that were turned away because the server was busy."""
     other_codes: dict[str, int]
+    """All other answers, by their code."""
     p50_ms: float | None
+    """Median milliseconds of the answers with code 0; None where there was none."""
     p95_ms: float | None
+    """Milliseconds within which 95 % of them came."""
     p99_ms: float | None
+    """Milliseconds within which 99 % of them came."""
     memory_before: float
+    """The server's resident bytes before the first photo."""
     memory_after: float
+    """The server's resident bytes after the last one."""
 
 
 @dataclass(frozen=True)
 class Reply:
+    """One answer of the server."""
+
     code: int
     matched: bool
     milliseconds: float
 
 
 def multipart_body(fields: dict[str, str], photo: bytes) -> bytes:
-    """Made once for each photo, so that the client costs little of the cores it shares with the server."""
+    """The body of a request: made once for each photo, so that the client costs little of the cores that it shares with
+    the server."""
     parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items()]
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="photo"\r\n\r\n'
     return "".join(parts).encode() + head.encode() + photo + f"\r\n--{BOUNDARY}--\r\n".encode()
@@ -81,6 +97,7 @@ def client(server: str, bodies: list[bytes], *, first: int, until: float, replie
 
 
 def measure(server: str, bodies: list[bytes], *, clients: int, seconds: float) -> Load:
+    """Sends photos with so many clients for so many seconds."""
     before, replies = memory(server), [list[Reply]() for _ in range(clients)]
     started = time.monotonic()
     threads = [

@@ -10,8 +10,9 @@ import pytest
 
 from benchmarks.compare.files import Stressed
 from benchmarks.compare.progress import Tell
-from benchmarks.compare.score.results import judge_all, read_run
-from benchmarks.compare.stress_set import FACTORS, PHOTO, SHARE, View, draw_set, photograph, seen_by, stress_rows
+from benchmarks.compare.score.reading import judge_all, read_run
+from benchmarks.compare.score.stress import stress_rows
+from benchmarks.compare.stress_set import FACTORS, PHOTO, SHARE, View, draw_set, photograph, seen_by
 from benchmarks.sets import read_set
 from engine.errors import ResearchError
 from engine.values import ColorImage

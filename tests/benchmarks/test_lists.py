@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy.list_recall import DEPTHS, list_recall
-from benchmarks.accuracy.lists import PRESETS, baseline, lists
+from benchmarks.accuracy.lists import PRESETS, measure_baseline, measure_lists
 from benchmarks.sets import pictures_in, read_set
 from engine.settings import DEFAULT_MODEL
 from tests.support.drawn_sets import drawn, make_set, write
@@ -33,7 +33,7 @@ class TestLists:
     def test_finds_what_is_plain(self, folders: tuple[Path, Path]) -> None:
         """Every list finds warped drawings among eleven pictures; what cannot be read is left out, photos of
         nothing are not counted."""
-        found = lists([read_set(folders[0])], pictures_in(folders[1]), DEFAULT_MODEL)
+        found = measure_lists([read_set(folders[0])], pictures_in(folders[1]), DEFAULT_MODEL)
         assert (found["pictures"], found["photos"]) == (11, 4)
         windows = "global descriptor, also of nine windows"
         assert set(found["lists"]) == {*PRESETS, "global descriptor", windows}
@@ -46,7 +46,7 @@ class TestLists:
     @pytest.mark.parametrize("name", ["phash", "orb_vlad"])
     def test_baselines(self, folders: tuple[Path, Path], name: str) -> None:
         """A list of the comparison is judged in the same way, on the same pictures."""
-        found = baseline([read_set(folders[0])], pictures_in(folders[1]), name)
+        found = measure_baseline([read_set(folders[0])], pictures_in(folders[1]), name)
         assert (found["model"], found["pictures"], found["photos"]) == (name, 11, 4)
         assert found["describe_ms"] > 0
         (row,) = found["lists"].values()
@@ -70,7 +70,7 @@ class TestLists:
         """A photo whose picture could not be stored counts, and counts as not found."""
         folder = make_set(tmp_path / "set", range(2))
         (folder / "refs" / "r0.png").write_bytes(b"no image")
-        found = lists([read_set(folder)], [], DEFAULT_MODEL)
+        found = measure_lists([read_set(folder)], [], DEFAULT_MODEL)
         assert found["photos"] == 2
         assert {row["all"]["10"] for row in found["lists"].values()} == {0.5}
 

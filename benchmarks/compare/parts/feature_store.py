@@ -16,10 +16,11 @@ import numpy as np
 from engine.values import Array
 
 Arrays = dict[str, Array]
+"""What is known of one image, by name."""
 
 
 class ArrayStore:
-    """FOLDER/NAME.bin and FOLDER/NAME.jsonl. One writer."""
+    """The arrays of FOLDER/NAME.bin, with their index in FOLDER/NAME.jsonl. Only one store at a time may write them."""
 
     def __init__(self, folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +52,7 @@ class ArrayStore:
         return key in self._entries
 
     def put(self, key: str, arrays: Arrays, ms: float) -> None:
+        """Adds the arrays of a key. ms: the milliseconds that it took to make them."""
         columns = []
         for name, values in arrays.items():
             block = np.ascontiguousarray(values)
@@ -65,14 +67,15 @@ class ArrayStore:
         self._entries[key] = entry
 
     def ms(self, key: str) -> float:
+        """The milliseconds that the key's arrays took. Raises KeyError."""
         return float(self._entries[key]["ms"])
 
     def bytes(self, key: str) -> int:
-        """Of the arrays of one key."""
+        """The bytes that the key's arrays have. Raises KeyError."""
         return sum(int(np.dtype(kind).itemsize * np.prod(shape)) for _, kind, shape, _ in self._entries[key]["arrays"])
 
     def get(self, key: str) -> Arrays:
-        """Read-only views of the mapped file. Raises KeyError."""
+        """The key's arrays, as read-only views of the mapped file. Raises KeyError."""
         entry = self._entries[key]
         if not self._end:
             return {name: np.zeros(shape, kind) for name, kind, shape, _ in entry["arrays"]}

@@ -1,8 +1,8 @@
 """Keypoints and descriptors that methods share: ORB, SIFT, AKAZE, and Obverse's own patches.
 
 A described image is a dict of arrays: xy (N, 2) float32 pixels of the working image, angle (N,) float32 radians,
-scale (N,) float32, descriptors (N, ...), size (2,) int32 width and height of the working image, and full (2,)
-int32 those of the file, upright. Bits are uint64 words, SIFT uint8, patches float32.
+scale (N,) float32, descriptors (N, ...), and size (2,) int32 width and height of the working image. Bits are uint64
+words, SIFT's descriptors uint8, patches' float32.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from engine.image import resize_long_side, to_gray
 from engine.values import Array, ColorImage
 
 PICTURE_SIDE = PHOTO_SIDE = 640
+"""Long side of the working images in pixels."""
 PICTURE_COUNT, PHOTO_COUNT = 500, 1000
 """Keypoints kept, strongest first: 500 a picture is what ORB's users store; a photo shows more than its picture."""
 
@@ -77,7 +78,7 @@ def _words(bits: Array) -> Array:
 
 
 def fingerprint(model: PatchModel) -> str:
-    """Of the model and of the keypoints that it describes: what was kept under another one is made anew."""
+    """A name for the model and for the keypoints that it describes: what was kept under another one is made anew."""
     detectors = hashlib.sha256(repr((PICTURE_DETECTOR, PHOTO_DETECTOR, CLOSER_DETECTOR)).encode())
     return f"{model.fingerprint}-{detectors.hexdigest()[:8]}"
 

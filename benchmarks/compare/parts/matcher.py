@@ -20,6 +20,7 @@ from engine.onnx_session import open_session
 from engine.values import Array, ColorImage, FloatArray
 
 LONG_SIDE = 512
+"""Long side in pixels of the images that the file gets, where it leaves their size free."""
 _INPUTS, _OUTPUTS = ("image0", "image1"), ("kpts0", "kpts1", "matches0", "mscores0")
 
 
@@ -40,7 +41,7 @@ class Matcher:
         self.kind = f"gray-{LONG_SIDE}-{'x'.join(str(s) for s in self._shape if isinstance(s, int)) or 'free'}"
 
     def describe(self, image: ColorImage, *, photo: bool) -> Arrays:  # noqa: ARG002  # both sides alike
-        """gray (H, W) uint8 as the file reads it, size of it."""
+        """The image as the file reads it: gray (H, W) uint8, and size, its width and height."""
         height, width = image.shape[:2]
         factor = LONG_SIDE / max(height, width)
         sides = [
@@ -66,4 +67,5 @@ class Matcher:
 
 
 def _within(rows: Array, points: list[FloatArray]) -> bool:
+    """Whether every match names points that there are."""
     return not len(rows) or bool((rows >= 0).all() and (rows.max(0) < [len(p) for p in points]).all())

@@ -18,20 +18,24 @@ from engine.verify.homography import quad_is_sane
 PIXELS = 5.0
 """Inlier limit in pixels of the photo at 640, the same for all estimators."""
 FEWEST = 4
+"""Matches below which there is no homography to find."""
 _CONFIDENCE, _ITERATIONS = 0.999, 1000
-"""Where a quarter of the matches are right, 98 % of such searches draw four right ones at least once."""
+"""Of searches with so many draws, 98 % draw four right matches at least once where a quarter of them are right."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """H_picture_to_photo: 3x3, pixels of the working images; inliers: (M, 4) float32, picture x, y, photo u, v."""
+    """How a photo shows a picture, in pixels of the working images."""
 
     H_picture_to_photo: NDArray[np.float64]
+    """(3, 3)"""
     inliers: FloatArray
+    """(M, 4) float32: x, y in the picture and u, v in the photo."""
 
 
 def verify(photo: Arrays, picture: Arrays, verifier: Verifier) -> Seen | None:
-    """None where the matches support no outline that a camera can see."""
+    """How the photo shows the picture, by the verifier's matches; None where they support no outline that a camera can
+    see."""
     rows, columns = match(photo["descriptors"], picture["descriptors"], ratio=verifier.ratio, mutual=verifier.mutual)
     return fit(picture["xy"][columns], photo["xy"][rows], picture["size"], photo["size"], verifier.estimator)
 
@@ -64,7 +68,8 @@ def _unit(descriptors: Array) -> FloatArray:
 
 @njit(cache=True, nogil=True)
 def _nearest_bits(photo, picture):  # type: ignore[no-untyped-def]  # compiled by Numba
-    """Of each photo row: nearest picture row, differing bits, those of the second; of each picture row: nearest."""
+    """(N,) each photo row's nearest picture row, the bits in which they differ, and those of the second nearest; (M,)
+    each picture row's nearest photo row."""
     rows, columns, words = photo.shape[0], picture.shape[0], photo.shape[1]
     column, back = np.zeros(rows, np.int64), np.zeros(columns, np.int64)
     best, second = np.full(rows, np.float32(1e9)), np.full(rows, np.float32(1e9))
@@ -93,7 +98,7 @@ def _nearest_bits(photo, picture):  # type: ignore[no-untyped-def]  # compiled b
 
 @njit(cache=True, nogil=True)
 def _nearest_vectors(similarity):  # type: ignore[no-untyped-def]  # compiled by Numba
-    """The same of unit vectors' inner products, as Euclidean distances."""
+    """The same from unit vectors' inner products (N, M), with Euclidean distances."""
     rows, columns = similarity.shape
     column, back = np.zeros(rows, np.int64), np.zeros(columns, np.int64)
     best, second = np.zeros(rows, np.float32), np.zeros(rows, np.float32)
@@ -117,7 +122,7 @@ def _nearest_vectors(similarity):  # type: ignore[no-untyped-def]  # compiled by
 def fit(
     source: FloatArray, target: FloatArray, picture_size: Array, photo_size: Array, estimator: Estimator
 ) -> Seen | None:
-    """The homography of matched points (M, 2), best first, where it is sane."""
+    """The homography of matched points (M, 2), best first; None where there is none that a camera can see."""
     H, kept = find_homography(source, target, estimator)
     if H is None or len(kept) < FEWEST:
         return None
@@ -130,8 +135,9 @@ def fit(
 def find_homography(
     source: FloatArray, target: FloatArray, estimator: Estimator
 ) -> tuple[NDArray[np.float64] | None, Array]:
-    """H and the inliers' rows; nothing for fewer than FEWEST points. Seeds are fixed: the same points give the
-    same H. RANSAC is OpenCV's (Fischler & Bolles 1981), USAC-MAGSAC Barath et al. 2020, PROSAC Chum & Matas 2005."""
+    """The homography and the rows of its inliers; None and no rows for fewer than FEWEST points. Seeds are fixed: the
+    same points give the same homography. RANSAC is OpenCV's (Fischler & Bolles 1981), USAC-MAGSAC Barath et al. 2020,
+    PROSAC Chum & Matas 2005."""
     nothing = None, np.zeros(0, np.int64)
     if len(source) < FEWEST:
         return nothing

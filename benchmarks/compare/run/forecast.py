@@ -23,7 +23,9 @@ from benchmarks.compare.parts.workshop import Workshop, needs_gallery, photo_fea
 from benchmarks.compare.run.pipeline import Pipeline
 
 PICTURES, PHOTOS = 16, 3
+"""How many pictures and photos each method is tried on."""
 PREPARING = "describing and filling"
+"""What comes before the methods."""
 
 
 def forecast(
@@ -35,8 +37,8 @@ def forecast(
     threads: int = 1,
     matcher: Matcher | None = None,
 ) -> dict[str, float]:
-    """Seconds by method, and for PREPARING. folder: the cache, where features that the trial makes are kept; due:
-    photos that each method has still to be run on."""
+    """The seconds that each method will take, by name, and those of PREPARING. folder: the cache, where features that
+    the trial makes are kept; due: photos that each method has still to be run on."""
     methods = [m for m in methods if due[m.name]]
     if not methods:
         return {}
@@ -53,7 +55,7 @@ def forecast(
 
 
 def _spread(items: tuple, count: int) -> tuple:  # type: ignore[type-arg]
-    """Evenly from the whole, so that every set has its part."""
+    """`count` of the items, evenly from the whole, so that every set has its part."""
     return tuple(items[i] for i in np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)))
 
 
@@ -64,6 +66,7 @@ def _preparing(
     methods: Sequence[Method],
     due: dict[str, Sequence[ComparedPhoto]],
 ) -> float:
+    """Seconds to describe what is not kept yet and to fill Obverse's gallery."""
     sample = workshop.material
     ms = 0.0
     names = list(dict.fromkeys(n for m in methods for n in picture_features(m)))
@@ -81,6 +84,7 @@ def _preparing(
 
 
 def _method(workshop: Workshop, method: Method, gallery: int, photos: int, matcher: Matcher | None) -> float:
+    """Seconds for a method: building its lists of `gallery` pictures, and answering `photos` photos."""
     pipeline = Pipeline(workshop, method, matcher=matcher)
     seconds = 0.0
     tried = workshop.material.pictures

@@ -17,21 +17,29 @@ from benchmarks.compare.score.metrics import Ints
 TOLERATED = 0.005
 """Share of all photos that may be answered wrongly where methods are compared at equal error."""
 DEPTHS = (1, 10, 100, 500, 1500)
+"""Depths at which the shortlist's recall is a figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """key: in results.json; title: of a column; statistic: of a Judged, each photo counted by its weight (None: once).
-    unit: "share", "pixels" or "ms"; higher: whether more is better; depth: of the list that it looks at."""
+    """One figure of the comparison."""
 
     key: str
+    """What it is called in results.json."""
     title: str
+    """What its column is called."""
     definition: str
+    """What it is, as the report tells it."""
     source: str
+    """Who defined it."""
     statistic: Callable[[Judged, Ints | None], float]
+    """Computes it of a Judged, each photo counted by its weight; None: each once."""
     unit: str = "share"
+    """One of "share", "pixels" and "ms"."""
     higher: bool = True
+    """Whether more is better."""
     depth: int | None = None
+    """Depth of the list that it looks at; None: it looks at no list."""
 
 
 def error_threshold(judged: Judged) -> float:
@@ -114,8 +122,8 @@ def _pairs(rate: float) -> Callable[[Judged, Ints | None], float]:
 
 
 def reliability_of(judged: Judged, weights: Ints | None = None) -> list[metrics.Bin]:
-    """Of each photo's first picture; one that was not verified stands below 0 and claims nothing. Empty for a method
-    whose score is no probability."""
+    """The reliability diagram of the photos' first pictures; one that was not verified has a score below 0 and claims
+    nothing. Empty for a method whose score is no probability. Raises ResearchError where a score is above 100."""
     if not judged.probability:
         return []
     found = np.isfinite(judged.first_score)
@@ -147,7 +155,6 @@ def _milliseconds(q: float) -> Callable[[Judged, Ints | None], float]:
     return statistic
 
 
-_BOOTSTRAP = "interval: percentile bootstrap by object"
 FIGURES: tuple[Figure, ...] = (
     Figure(
         key="recall_at_1", title="recall@1", statistic=_answered,

@@ -17,6 +17,7 @@ from engine.errors import ResearchError
 
 NAME = "homographies.csv"
 _ORIENTATION = 0x0112
+"""EXIF's tag of how the file is to be turned before it is shown."""
 _INVERTED = {"71bbe552bced8ae5f16960d2388a0f16c8bd381449bcfd7e80a7986907ad16f8"}
 """SHA-256 of files that hold S_photo H_photo_to_picture S_picture^-1, where S shrinks an original to the set's
 size: planar_pairs, whose matrices were taken for H_picture_to_photo when the pictures were shrunk. Warped with
@@ -34,16 +35,16 @@ def read_homographies(folder: Path) -> dict[tuple[str, str], Floats]:
     found: dict[tuple[str, str], Floats] = {}
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        for row in reader:
-            try:
+        try:
+            for row in reader:
                 H = np.array([[float(row[f"h{i}{j}"]) for j in (1, 2, 3)] for i in (1, 2, 3)])
                 if inverted:
                     k = max(picture_size(folder / "queries" / row["query"]))
                     S = np.diag([k / max(picture_size(folder / "refs" / row["ref"]))] * 2 + [1.0])
                     H = S @ np.linalg.inv(H) @ S
                 found[row["query"], row["ref"]] = H
-            except (KeyError, TypeError, ValueError) as error:
-                raise ResearchError(f"{path}, line {reader.line_num}: {error!r} in a homography") from error
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise ResearchError(f"{path}, line {reader.line_num}: {error!r} in a homography") from error
     return found
 
 

@@ -21,42 +21,54 @@ from engine.errors import ResearchError
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """`N` photos of one method, `P` listed photo-picture pairs.
-
-    photos: (set, query). objects: what the photo shows, the unit that is resampled. positive: shows a picture of
-    the gallery. listed_rank, final_rank: of the best right picture in the shortlist and in the final ranking, inf
-    where there is none, NaN where the method wrote no shortlist. first_score, first_right: of the best picture,
-    -inf and False where there is none; a right one that shares its score with a wrong one is wrong.
-    accepted_right, accepted_wrong: of the answer; a picture that is visible too is neither. corner_pixels: error
-    of the homography, NaN where no truth is known, inf where it is known but the method gave none.
-    missing: the method has no row for it. pair_*: photo's position, score, and whether right, scores falling;
-    rights, wrongs: right and wrong pictures of the gallery, listed or not.
-    answers: whether the method gives answers at all; probability: whether its score is a percentage.
-    """
+    """`N` photos of one method, in order, and the `P` photo-picture pairs that it listed, scores falling."""
 
     method: str
+    """The method's name."""
     answers: bool
+    """Whether the method gives answers at all."""
     probability: bool
+    """Whether its score is a percentage: how sure it is that the picture is right."""
     photos: tuple[tuple[str, str], ...]
+    """Set and query of each photo."""
     objects: tuple[str, ...]
+    """What each photo shows: the unit that is resampled."""
     fit: Bools
+    """(N,) Whether the photo is of the half on which thresholds are fitted."""
     positive: Bools
+    """(N,) Whether it shows a picture of the gallery."""
     hard: Bools
+    """(N,) Whether it shows none, but looks like one or shares printed parts with it."""
     listed_rank: Floats
+    """(N,) Rank of the best right picture in the shortlist: inf where it has none, NaN where the method wrote none."""
     final_rank: Floats
+    """(N,) Rank of the best right picture in the final ranking, inf where it has none."""
     first_score: Floats
+    """(N,) Score of the ranking's first picture, -inf where there is none."""
     first_ref: tuple[str, ...]
+    """That picture's reference, empty where there is none."""
     first_right: Bools
+    """(N,) Whether it is right; one that shares its score with a wrong one is not."""
     accepted_right: Bools
+    """(N,) Whether the answer is right."""
     accepted_wrong: Bools
+    """(N,) Whether it is wrong; an answer that is visible too is neither."""
     corner_pixels: Floats
+    """(N,) Error of the homography: NaN where no truth is known, inf where it is and the method gave none."""
     ms: Floats
+    """(N,) Milliseconds, NaN where they are not known."""
     missing: Bools
+    """(N,) Whether the method has no row for the photo."""
     rights: Ints
+    """(N,) Right pictures of the gallery, listed or not."""
     wrongs: Ints
+    """(N,) Wrong pictures of the gallery, listed or not."""
     pair_photo: Ints
+    """(P,) Each pair's photo, by its place in `photos`."""
     pair_score: Floats
+    """(P,) Each pair's score."""
     pair_right: Bools
+    """(P,) Whether the pair's picture is right."""
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -102,13 +114,16 @@ def _arrays(judged: Judged) -> dict[str, Floats]:
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """A set and what is known of its photos. photos: those that could be read, in order; gallery: pictures of the
-    whole gallery; homographies: (query, ref) to H_picture_to_photo and the picture's width and height."""
+    """A set and what is known of its photos."""
 
     evaluation: EvaluationSet
+    """The set, under the name that the run has for it."""
     photos: tuple[str, ...]
+    """The queries that could be read, in order."""
     gallery: int
+    """Pictures of the whole gallery."""
     homographies: Mapping[tuple[str, str], tuple[Floats, tuple[int, int]]]
+    """Query and reference to H_picture_to_photo, (3, 3), and the picture's width and height."""
 
 
 def judge(
@@ -122,8 +137,8 @@ def judge(
     answers: bool,
     probability: bool,
 ) -> Judged:
-    """predictions, shortlist: rows by query; geometry: by query, None where the method gives none at all. Raises
-    ResearchError where a photo's rows contradict each other."""
+    """What one method made of these photos of a set. predictions, shortlist: rows by query; shortlist and geometry are
+    None where the method wrote none at all. Raises ResearchError where a photo's rows contradict each other."""
     rows: list[dict[str, object]] = []
     pair_photo: list[int] = []
     pair_score: list[float] = []
@@ -180,6 +195,7 @@ _COLUMNS = {
     **dict.fromkeys(("listed_rank", "final_rank", "first_score", "corner_pixels", "ms"), np.float64),
     **dict.fromkeys(("rights", "wrongs"), np.int64),
 }
+"""Arrays of a Judged that have one entry for each photo, with their types."""
 
 
 def _known(evaluation: EvaluationSet, query: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -189,7 +205,7 @@ def _known(evaluation: EvaluationSet, query: str) -> tuple[frozenset[str], froze
 
 
 def _checked(method: str, query: str, rows: Sequence[Prediction]) -> list[Prediction]:
-    """The rows that name a picture, by rank."""
+    """The rows that name a picture, by rank. Raises ResearchError where they contradict each other."""
     ranked = sorted((row for row in rows if row.rank), key=lambda row: row.rank)
     where = f"predictions of {method} for {query!r}"
     if len({row.rank for row in ranked}) < len(ranked) or len({row.ref for row in ranked}) < len(ranked):
@@ -202,6 +218,7 @@ def _checked(method: str, query: str, rows: Sequence[Prediction]) -> list[Predic
 
 
 def _rank(rows: Sequence[Prediction] | Sequence[Listed], right: frozenset[str], visible: frozenset[str]) -> float:
+    """Rank of the best right picture, inf where there is none."""
     if not right:
         return np.inf
     ranks = np.array([row.rank for row in rows], np.int64)
@@ -211,7 +228,8 @@ def _rank(rows: Sequence[Prediction] | Sequence[Listed], right: frozenset[str], 
 
 
 def _corners(truth: Truth, query: str, geometry: Mapping[str, Geometry] | None) -> float:
-    """NaN, too, where the method found another right picture than those whose homography is known."""
+    """Error of the method's homography in pixels: inf where it has none or one of a wrong picture; NaN where no truth
+    is known, and where the method found another right picture than those whose homography is known."""
     known = {ref: pair for (q, ref), pair in truth.homographies.items() if q == query}
     if geometry is None or not known:
         return np.nan

@@ -26,9 +26,11 @@ class Pictures:
         self._known: dict[Path, str] = {}
 
     def right(self, set_name: str, query: str) -> list[str]:
+        """The references that answer a photo rightly."""
         return sorted(self._truth[set_name].get(query, ()))
 
     def figure(self, path: Path | None, caption: str) -> str:
+        """A picture with its caption; None: one that lies in no folder of the run."""
         if path is None:
             return self._framed("", caption, "not in a folder of the run")
         if path not in self._known:
@@ -49,7 +51,8 @@ class Pictures:
         return self._folders[set_name] / "queries" / query
 
     def picture(self, set_name: str, ref: str) -> Path | None:
-        """None of a distractor: the run does not name the folder."""
+        """The file of a picture, as predictions for that set write it; None for a distractor: the run does not name its
+        folder."""
         if (Path(ref).is_absolute() and not ref.startswith("//")) or ".." in Path(ref).parts:
             return None  # a stranger's CSV may not reach out of the folder
         if ref.startswith("//"):
@@ -63,6 +66,7 @@ class Pictures:
 
 
 def _tag(draw: Callable[[], ColorImage], alt: str) -> str:
+    """The image that `draw` gives, or why it cannot be shown."""
     try:
         data = base64.b64encode(jpeg(draw())).decode()
     except (OSError, ImageError) as error:
@@ -71,6 +75,7 @@ def _tag(draw: Callable[[], ColorImage], alt: str) -> str:
 
 
 def failure_section(method: Mapping[str, Any], pictures: Pictures) -> str:
+    """All failures of a method that results.json holds."""
     items = []
     for failure in method["failures"]:
         set_name, query = failure["set"], failure["query"]

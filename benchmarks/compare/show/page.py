@@ -42,7 +42,7 @@ document.querySelectorAll("table.sortable").forEach(table => table.querySelector
 
 
 def page(title: str, content: str) -> str:
-    """content: HTML."""
+    """The whole page around its content. title: text; content: HTML."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>'

@@ -28,33 +28,43 @@ _STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
-    """results: content of results.json; methods: its list; style: of each method's line."""
+class PlotData:
+    """What plots are drawn from."""
 
-    results: Mapping[str, Any]
     methods: Sequence[Mapping[str, Any]]
+    """The methods of results.json."""
     stress: Sequence[Stressed]
+    """The rows of stress.csv; none where robustness was not measured."""
     growth: Sequence[Grown]
+    """The rows of growth.csv; none where growth was not measured."""
     style: Mapping[str, Mapping[str, Any]]
+    """Matplotlib's settings of each method's line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """name: of the files; caption: of the report; missing: what is told where `draw` gives None."""
+    """One drawing of the report."""
 
     name: str
+    """What its files are called."""
     caption: str
+    """What the report tells below it."""
     missing: str
-    draw: Callable[[Material], Figure | None]
+    """What the report tells where `draw` gives None."""
+    draw: Callable[[PlotData], Figure | None]
+    """Draws it; None where there is nothing to draw."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """svg: the file, None where there was nothing to draw, for the reason in `text`; else `text` is the caption."""
+    """What became of a plot."""
 
     name: str
+    """What its files are called."""
     text: str
+    """The caption, or why there was nothing to draw."""
     svg: Path | None
+    """The file; None where there was nothing to draw."""
 
 
 def draw_plots(out: Path, results: Mapping[str, Any]) -> list[Drawn]:
@@ -66,13 +76,13 @@ def draw_plots(out: Path, results: Mapping[str, Any]) -> list[Drawn]:
     # The baseline keeps the first colour whatever else is there.
     everyone.sort(key=lambda name: name != results.get("baseline"))
     style = {name: _style(i, first=name == results.get("baseline")) for i, name in enumerate(everyone)}
-    material = Material(results=results, methods=results["methods"], stress=stress, growth=growth, style=style)
+    data = PlotData(methods=results["methods"], stress=stress, growth=growth, style=style)
     folder = out / PLOTS
     folder.mkdir(exist_ok=True)
     drawn = []
     for plot in TABLE:
         with rc_context(_STYLE):
-            figure = plot.draw(material)
+            figure = plot.draw(data)
             files = [folder / f"{plot.name}.{suffix}" for suffix in ("svg", "png")]
             for path in files:
                 path.unlink(missing_ok=True)
@@ -91,8 +101,8 @@ def _style(place: int, *, first: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _label(material: Material, name: str) -> str:
-    sampled = any(m["name"] == name and m.get("sample") is not None for m in material.methods)
+def _label(data: PlotData, name: str) -> str:
+    sampled = any(m["name"] == name and m.get("sample") is not None for m in data.methods)
     return _plain(f"{name} (sample)" if sampled else name)
 
 
@@ -123,26 +133,26 @@ def _legend(figure: Figure, axes: Axes) -> None:
     figure.legend(handles, labels, loc="outside right upper")
 
 
-def _line(axes: Axes, material: Material, name: str, points: Sequence[Sequence[float]], **changes: Any) -> None:
+def _line(axes: Axes, data: PlotData, name: str, points: Sequence[Sequence[float]], **changes: Any) -> None:
     x, y = zip(*points, strict=True)
-    axes.plot(x, y, label=_label(material, name), **{**material.style[name], **changes})
+    axes.plot(x, y, label=_label(data, name), **{**data.style[name], **changes})
 
 
-def _recall_at_k(material: Material) -> Figure | None:
-    curves = {m["name"]: m["curves"]["recall_at_k"] for m in material.methods if m["curves"]["recall_at_k"]}
+def _recall_at_k(data: PlotData) -> Figure | None:
+    curves = {m["name"]: m["curves"]["recall_at_k"] for m in data.methods if m["curves"]["recall_at_k"]}
     if not curves:
         return None
     figure, (axes,) = _one()
     for name, points in curves.items():
-        _line(axes, material, name, points)
+        _line(axes, data, name, points)
     axes.set(xlabel="K, pictures of the list", ylabel="recall@K", ylim=(0, 1.01))
     _logarithmic(axes, "x")
     _legend(figure, axes)
     return figure
 
 
-def _roc(material: Material) -> Figure | None:
-    curves = {m["name"]: m["curves"]["roc"] for m in material.methods if m["curves"]["roc"]}
+def _roc(data: PlotData) -> Figure | None:
+    curves = {m["name"]: m["curves"]["roc"] for m in data.methods if m["curves"]["roc"]}
     if not curves:
         return None
     figure, (left, right) = _one(10, 4.2, 2)
@@ -150,10 +160,10 @@ def _roc(material: Material) -> Figure | None:
     for name, points in curves.items():
         # Without a false pair a point lies at the left edge: a logarithmic axis has no zero.
         shown = [(max(x, least / 2), y) for x, y in points]
-        _line(left, material, name, shown, marker="", drawstyle="steps-post")
+        _line(left, data, name, shown, marker="", drawstyle="steps-post")
         missed = [(x, 1 - y) for x, y in shown if y < 1]
         if missed:
-            _line(right, material, name, missed, marker="", drawstyle="steps-post")
+            _line(right, data, name, missed, marker="", drawstyle="steps-post")
     rate = "false-positive rate over photo-picture pairs"
     left.set(xlabel=rate, ylabel="true-positive rate (ROC)", ylim=(0, 1.01))
     right.set(xlabel=rate, ylabel="missed right pairs (DET)")
@@ -163,27 +173,27 @@ def _roc(material: Material) -> Figure | None:
     return figure
 
 
-def _precision_recall(material: Material) -> Figure | None:
-    curves = {m["name"]: m["curves"]["precision_recall"] for m in material.methods if m["curves"]["precision_recall"]}
+def _precision_recall(data: PlotData) -> Figure | None:
+    curves = {m["name"]: m["curves"]["precision_recall"] for m in data.methods if m["curves"]["precision_recall"]}
     if not curves:
         return None
     figure, (axes,) = _one()
     for name, points in curves.items():
-        _line(axes, material, name, points, marker="")
+        _line(axes, data, name, points, marker="")
     axes.axhline(0.9, color="#666666", linewidth=0.8, linestyle=":")
     axes.set(xlabel="recall, photos of gallery pictures", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01))
     _legend(figure, axes)
     return figure
 
 
-def _reliability(material: Material) -> Figure | None:
-    curves = {m["name"]: m["all"]["reliability"] for m in material.methods if m["all"]["reliability"]}
+def _reliability(data: PlotData) -> Figure | None:
+    curves = {m["name"]: m["all"]["reliability"] for m in data.methods if m["all"]["reliability"]}
     if not curves:
         return None
     figure, (axes,) = _one(5, 4.2)
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle=":")
     for name, points in curves.items():
-        _line(axes, material, name, [(p, right) for _, p, right in points])
+        _line(axes, data, name, [(p, right) for _, p, right in points])
         for count, p, right in points:
             axes.annotate(str(count), (p, right), textcoords="offset points", xytext=(5, -9), fontsize=7)
     axes.set(xlabel="match ratio / 100, mean of the bin", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
@@ -191,37 +201,35 @@ def _reliability(material: Material) -> Figure | None:
     return figure
 
 
-def _time_recall(material: Material) -> Figure | None:
+def _time_recall(data: PlotData) -> Figure | None:
     points = {
         m["name"]: (m["all"]["figures"]["ms_p50"], m["all"]["figures"]["ranked_first"])
-        for m in material.methods
+        for m in data.methods
         if m["all"]["figures"]["ms_p50"] and m["all"]["figures"]["ranked_first"] is not None
     }
     if not points:
         return None
     figure, (axes,) = _one()
     for name, point in points.items():
-        _line(axes, material, name, [point], markersize=8, linestyle="")
+        _line(axes, data, name, [point], markersize=8, linestyle="")
     axes.set(xlabel="milliseconds per photo (median)", ylabel="right picture ranked first", ylim=(0, 1.01))
     _logarithmic(axes, "x")
     _legend(figure, axes)
     return figure
 
 
-def _robustness(material: Material) -> Figure | None:
-    if not material.stress:
+def _robustness(data: PlotData) -> Figure | None:
+    if not data.stress:
         return None
-    factors = list(dict.fromkeys(r.factor for r in material.stress))
+    factors = list(dict.fromkeys(r.factor for r in data.stress))
     columns = min(4, len(factors))
     lines = -(-len(factors) // columns)
     figure = Figure(figsize=(2.7 * columns + 1.8, 2.4 * lines))
     grid = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
     for axes, factor in zip(grid, factors, strict=False):
-        for name in dict.fromkeys(r.method for r in material.stress if r.factor == factor):
-            rows = sorted(
-                (r.strength, r.recall_at_1) for r in material.stress if (r.factor, r.method) == (factor, name)
-            )
-            _line(axes, material, name, rows)
+        for name in dict.fromkeys(r.method for r in data.stress if r.factor == factor):
+            rows = sorted((r.strength, r.recall_at_1) for r in data.stress if (r.factor, r.method) == (factor, name))
+            _line(axes, data, name, rows)
         axes.set(xlabel=_plain(factor), ylim=(0, 1.02))
     for axes in grid[len(factors) :]:
         axes.set_axis_off()
@@ -231,16 +239,16 @@ def _robustness(material: Material) -> Figure | None:
     return figure
 
 
-def _growth(material: Material) -> Figure | None:
-    if not material.growth:
+def _growth(data: PlotData) -> Figure | None:
+    if not data.growth:
         return None
     figure, (left, right) = _one(10, 4.2, 2)
-    for name in dict.fromkeys(r.method for r in material.growth):
-        rows = sorted((r for r in material.growth if r.method == name), key=lambda r: r.gallery)
-        _line(left, material, name, [(r.gallery, r.recall_at_100) for r in rows])
+    for name in dict.fromkeys(r.method for r in data.growth):
+        rows = sorted((r for r in data.growth if r.method == name), key=lambda r: r.gallery)
+        _line(left, data, name, [(r.gallery, r.recall_at_100) for r in rows])
         timed = [(r.gallery, r.ms) for r in rows if r.ms > 0]
         if timed:
-            _line(right, material, name, timed)
+            _line(right, data, name, timed)
     left.set(xlabel="pictures of the gallery", ylabel="recall@100 of the shortlist", ylim=(0, 1.01))
     right.set(xlabel="pictures of the gallery", ylabel="milliseconds per photo")
     _logarithmic(left, "x")
@@ -249,9 +257,9 @@ def _growth(material: Material) -> Figure | None:
     return figure
 
 
-def _verifiers(material: Material) -> Figure | None:
+def _verifiers(data: PlotData) -> Figure | None:
     cells: dict[tuple[str, str], float] = {}
-    for method in material.methods:
+    for method in data.methods:
         checked, value = method.get("verifier"), method["all"]["figures"]["ranked_first"]
         if isinstance(checked, Mapping) and "estimator" in checked and value is not None:
             parts = [str(checked["estimator"]).removeprefix("usac_")]

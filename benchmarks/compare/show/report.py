@@ -14,18 +14,18 @@ from benchmarks.compare.show.failures import Pictures, failure_section
 from benchmarks.compare.show.page import page
 from benchmarks.compare.show.plots import Drawn, draw_plots
 from benchmarks.compare.show.tables import NONE, escaped, named, number, table
+from engine.errors import ResearchError
 
 BY_KEY = {figure.key: figure for figure in FIGURES}
+"""The figures by their keys in results.json."""
 COST = (("bytes_per_picture", "bytes a picture", False), ("adds_per_second", "adds a second", True))
+"""What a method costs beside time: key of its entry in run.json, title of the column, whether more is better."""
 
 
 def write_report(out: Path) -> Path:
     """Draws the plots and writes report.html from the run folder's files. Raises FileNotFoundError where results.json
-    is missing, ValueError where a file is malformed."""
-    path = out / RESULTS
-    if not path.is_file():
-        raise FileNotFoundError(f"{out} holds no {RESULTS}; `obverse score {out}` makes it")
-    results: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    is missing, ResearchError where a file is malformed."""
+    results = _results(out)
     plots = draw_plots(out, results)
     lines = read_geometry(out / GEOMETRY) if (out / GEOMETRY).exists() else []
     pictures = Pictures(results, {(g.method, g.set, g.query): g for g in lines})
@@ -46,6 +46,17 @@ def write_report(out: Path) -> Path:
     return out / REPORT
 
 
+def _results(out: Path) -> dict[str, Any]:
+    path = out / RESULTS
+    if not path.is_file():
+        raise FileNotFoundError(f"{out} holds no {RESULTS}; `obverse score {out}` makes it")
+    try:
+        results: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ResearchError(f"{path}: {error}; `obverse score {out}` makes it anew") from error
+    return results
+
+
 # Tables
 
 
@@ -64,7 +75,7 @@ def _cell(
 def _summary(
     results: Mapping[str, Any], part: Callable[[Mapping[str, Any]], Mapping[str, Any] | None], *, costs: bool = False
 ) -> str:
-    """One line a method; columns that no method has are left out."""
+    """A table with one line for each method; columns that no method has are left out."""
     rows = [(method, found) for method in results["methods"] if (found := part(method)) is not None]
     told = [f for f in FIGURES if f.depth is None or f.depth < results["gallery"]]  # the whole gallery holds all
     shown = [f for f in told if any(found["figures"][f.key] is not None for _, found in rows)]
@@ -162,7 +173,7 @@ def _losses(results: Mapping[str, Any]) -> str:
 
 
 def _weight(loss: Mapping[str, Any]) -> tuple[bool, bool]:
-    """What is recognised before what it costs, the certain before the rest."""
+    """Sorts losses: what is recognised stands before what it costs, and the certain ones before the rest."""
     figure = BY_KEY.get(loss["figure"])
     return figure is None or figure.unit == "ms", not loss.get("certain", False)
 

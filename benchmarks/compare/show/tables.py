@@ -15,7 +15,8 @@ def escaped(text: object) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[tuple[str, object]]], *, kind: str = "") -> str:
-    """rows: cells as (HTML, what it is sorted by)."""
+    """A table that sorts by its columns. head: text; rows: cells as HTML with what each is sorted by; kind: further
+    classes for the style."""
     titles = "".join(f'<th scope="col"><button type="button">{escaped(h)}</button></th>' for h in head)
     body = "".join(
         "<tr>" + "".join(f'<td data-value="{escaped(_key(value))}">{cell}</td>' for cell, value in row) + "</tr>"
@@ -28,7 +29,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[tuple[str, object]]], *, 
 
 
 def number(value: float | None, unit: str = "share") -> str:
-    """A figure for people; a dash where there is none."""
+    """A figure for people, NONE where there is none. unit: a "share" has three places behind the point, any other
+    value three digits, or all that stand before the point."""
     if value is None:
         return NONE
     if unit == "share":
@@ -41,4 +43,5 @@ def _key(value: object) -> object:
 
 
 def named(text: object) -> tuple[str, object]:
+    """A cell of text, sorted by itself."""
     return escaped(text), text

@@ -14,8 +14,11 @@ from engine.image import decode, resize_long_side
 from engine.values import ColorImage
 
 SIDE = 240
+"""Long side of a thumbnail in pixels."""
 _GAP = 8
+"""Pixels between picture and photo."""
 _LINE, _OUTLINE = (255, 210, 0), (0, 158, 115)
+"""Colours of the matches and of the picture's outline, RGB."""
 
 
 def thumbnail(path: Path, *, side: int = SIDE) -> tuple[ColorImage, float]:
@@ -47,6 +50,7 @@ def drawn_matches(picture: Path, photo: Path, geometry: Geometry) -> ColorImage:
 
 
 def jpeg(image: ColorImage) -> bytes:
+    """The bytes of an RGB image's JPEG file."""
     done, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 75])
     assert done
     return encoded.tobytes()
@@ -58,6 +62,6 @@ def reason(error: OSError | ImageError) -> str:
 
 
 def _pixel(x: float, y: float) -> tuple[int, int]:
-    """OpenCV takes whole numbers of 16 bits for the ends of a line."""
+    """The nearest pixel that OpenCV can draw to: it takes whole numbers of 16 bits for the ends of a line."""
     limit = 30_000.0
     return round(min(max(x, -limit), limit)), round(min(max(y, -limit), limit))

@@ -12,13 +12,11 @@ from engine.values import Array, ColorImage, FloatArray
 
 
 class Shortlist(Protocol):
-    """One way to find candidates. Pictures are numbered in the order in which `build` gets them.
-
-    kind: names what `describe` gives. Features are kept on disk under this name and the file's SHA-256, so change
-    it when `describe` changes; lists with the same kind share them.
-    """
+    """One way to find candidates. Pictures are numbered in the order in which `build` gets them."""
 
     kind: str
+    """Name of what `describe` gives. Features are kept on disk under it and the file's SHA-256, so change it when
+    `describe` changes; lists with the same kind share them."""
 
     def describe(self, image: ColorImage, *, photo: bool) -> Arrays:
         """What is kept of an image, RGB (H, W, 3) uint8 with a long side of about 640."""
@@ -30,7 +28,7 @@ class Shortlist(Protocol):
         """Numbers of the best `k` pictures and their scores, higher is better, best first."""
 
     def bytes_per_picture(self) -> float:
-        """Of the index, as small as the method allows."""
+        """Bytes of the index for each picture, as few as the method allows."""
 
 
 SHORTLISTS = {
@@ -44,10 +42,12 @@ SHORTLISTS = {
 """Name to MODULE:CLASS, imported when used. `votes` and `global` come from the engine's own gallery
 (benchmarks/compare/parts/engine_lists.py), onnx:PATH from full_image.py."""
 ENGINE_LISTS = ("votes", "global")
+"""The engine's own two lists."""
 
 
 def make_shortlist(name: str) -> Shortlist:
-    """Of SHORTLISTS, or onnx:PATH. Raises ResearchError for another name, ModelError for a file that is no model."""
+    """The list of that name in SHORTLISTS, or of onnx:PATH. Raises ResearchError for another name, ModelError for a
+    file that is no model."""
     if name.startswith("onnx:"):
         from benchmarks.compare.parts.shortlists.full_image import FullImage
 

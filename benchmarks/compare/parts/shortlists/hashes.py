@@ -12,7 +12,7 @@ from engine.values import Array, FloatArray
 
 
 class HammingIndex:
-    """codes: (N, B) uint8. Scores: bits that agree, 0 to 8 B."""
+    """Codes (N, B) uint8; a score is the number of bits that agree, 0 to 8 B."""
 
     def __init__(self, width: int) -> None:
         self._codes = np.zeros((0, width), np.uint8)

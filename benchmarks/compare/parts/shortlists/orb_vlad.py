@@ -13,8 +13,9 @@ from engine.values import Array, FloatArray
 
 _CENTRES, _DIMENSIONS = 64, 512
 _SAMPLE, _ROUNDS = 40_000, 12
+"""Descriptors that the centres are trained on, and rounds of the k-means."""
 _FITTED = 1500
-"""Pictures that the PCA is fitted on."""
+"""Most pictures that the PCA is fitted on."""
 
 
 class OrbVlad(Classical):

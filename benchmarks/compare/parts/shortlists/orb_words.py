@@ -21,12 +21,15 @@ from engine.errors import ResearchError
 from engine.values import Array, FloatArray
 
 _BRANCHES = 256
+"""Most branches of each of the tree's two levels."""
 _SAMPLE = 400_000
+"""Most descriptors that the tree is trained on."""
 _ROUNDS = 6
+"""Rounds of the k-means that makes a level."""
 FEWEST_PAIRS = 12
 """Pairs below which Pastec tries no geometry."""
 _BINS = 32
-"""Of the angle between matched keypoints: one bin is 11 degrees."""
+"""The angle between matched keypoints is counted in so many bins: one is 11 degrees."""
 
 
 class OrbWords(Classical):
@@ -100,7 +103,8 @@ class OrbWords(Classical):
         return self._xy[mine][columns[kept]], photo["xy"][rows[kept]]
 
     def bytes_per_picture(self) -> float:
-        """A posting's picture number and weight, and each keypoint's word, place and angle for the checks."""
+        """Bytes of the postings' picture numbers and weights, and of each keypoint's word, place and angle for the
+        checks."""
         return float((8 * len(self._posted) + (4 + 4 + 1) * len(self._words_of)) / max(self._count, 1))
 
 

@@ -1,4 +1,4 @@
-"""Scores of all pictures to a list."""
+"""From the scores of all pictures to a list."""
 
 from __future__ import annotations
 

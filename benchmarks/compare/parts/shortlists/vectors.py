@@ -12,7 +12,7 @@ from engine.values import Array, FloatArray
 
 
 def unit(vector: FloatArray) -> FloatArray:
-    """float32 of length 1; zeros stay."""
+    """The vector as float32 of length 1; zeros stay zeros."""
     scaled: FloatArray = vector / max(float(np.linalg.norm(vector)), 1e-9)
     return scaled.astype(np.float32)
 
