@@ -81,13 +81,7 @@ def _announce(recognizer: Recognizer, planned: Sequence[Planned]) -> None:
     new = sum(item.known_sha256 is None for item in planned)
     if not new:
         return
-    needed = predict(
-        recognizer.folder,
-        present=sum(recognizer.catalogue.counts().values()),
-        new=new,
-        global_dimension=recognizer.model.vocabulary.global_dimension,
-        keep_pictures=recognizer.settings.keep_pictures,
-    )
+    needed = predict(recognizer, new=new)
     notices().print(
         f"{new} new pictures: about {in_words(needed.disk)} more on disk ({in_words(needed.free)} free), "
         f"indexes of {in_words(needed.memory)} in all"

@@ -35,9 +35,9 @@ def find(
 
     rows, refused = [], False
     with opened(data) as recognizer:
-        channels = channel or [c.name for c in recognizer.catalogue.channels()]
-        for name in channels:
-            recognizer.catalogue.channel(name)  # a misspelt one is refused before any photo is read
+        catalogue = recognizer.catalogue
+        # Looked up once, so that a misspelt one is refused before any photo is read.
+        channels = [catalogue.channel(name) for name in channel] if channel else catalogue.channels()
         for number, path in enumerate(photos, start=1):
             try:
                 photo = path.read_bytes()

@@ -174,13 +174,15 @@ def sha256(data: bytes) -> str:
 # What it needs, and doing it
 
 
-def predict(folder: Path, *, present: int, new: int, global_dimension: int, keep_pictures: bool) -> Prediction:
-    """For a gallery of `present` pictures in `folder` that gets `new` ones."""
-    indexed = RECORD_BYTES + global_dimension + votes.settings_for(present + new).bytes_per_picture
-    stored = RECORD_BYTES + global_dimension + CATALOGUE_BYTES + (RENDITION_BYTES if keep_pictures else 0)
-    return Prediction(
-        memory=(present + new) * indexed, disk=new * (indexed + stored), free=shutil.disk_usage(folder).free
-    )
+def predict(recognizer: Recognizer, *, new: int) -> Prediction:
+    """For a gallery that gets `new` pictures more."""
+    count = sum(recognizer.catalogue.counts().values()) + new
+    dimension = recognizer.model.vocabulary.global_dimension
+    indexed = RECORD_BYTES + dimension + votes.settings_for(count).bytes_per_picture
+    rendition = RENDITION_BYTES if recognizer.settings.keep_pictures else 0
+    stored = RECORD_BYTES + dimension + CATALOGUE_BYTES + rendition
+    free = shutil.disk_usage(recognizer.folder).free
+    return Prediction(memory=count * indexed, disk=new * (indexed + stored), free=free)
 
 
 def add_all(

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.catalogue import Picture
+from engine.catalogue.rules import check_identifier
 from engine.errors import QuotaExceeded
 from engine.recognizer import Recognizer
+from engine.settings import EngineSettings
 from engine.upkeep.bulk_import import Planned, Refused, add_all, files_of, identifier_of, plan, predict, present_in
 from tests.support.commands import write
 
@@ -30,6 +34,11 @@ class TestIdentifiers:
     )
     def test_rule(self, name: str, identifier: str) -> None:
         assert identifier_of(Path(name)) == identifier
+
+    @given(st.text(max_size=80))
+    def test_always_legal(self, name: str) -> None:
+        """Whatever a file is called, the catalogue takes the name."""
+        check_identifier(identifier_of(Path(name)))
 
     def test_collisions_are_numbered_within_fifty_characters(self, tmp_path: Path) -> None:
         files = [tmp_path / part / ("n" * 60 + ".jpg") for part in "abc"]
@@ -108,11 +117,16 @@ class TestAddAll:
         assert recognizer.catalogue.counts() == {"c": 6}
 
 
-def test_prediction(tmp_path: Path) -> None:
-    """Disk grows with the new pictures, memory with all; kept renditions are most of the disk."""
-    one = predict(tmp_path, present=0, new=1, global_dimension=64, keep_pictures=True)
-    many = predict(tmp_path, present=900, new=100, global_dimension=64, keep_pictures=True)
-    bare = predict(tmp_path, present=900, new=100, global_dimension=64, keep_pictures=False)
-    assert (many.disk, many.memory) == (100 * one.disk, 1000 * one.memory)
-    assert bare.disk < many.disk / 2
-    assert one.fits
+class TestPredict:
+    def test_what_grows(self, recognizer: Recognizer, tmp_path: Path) -> None:
+        """Disk grows with the new pictures, memory with all."""
+        one, many = predict(recognizer, new=1), predict(recognizer, new=1000)
+        assert (many.disk, many.memory) == (1000 * one.disk, 1000 * one.memory)
+        assert one.fits
+        recognizer.add("c", "abc", write(tmp_path / "p.png", 1).read_bytes())
+        assert predict(recognizer, new=999).memory == many.memory
+
+    def test_without_renditions(self, recognizer: Recognizer, tmp_path: Path) -> None:
+        """Kept pictures are most of the disk."""
+        with Recognizer.open(tmp_path / "bare", EngineSettings(keep_pictures=False)) as bare:
+            assert predict(bare, new=1).disk < predict(recognizer, new=1).disk / 2
