@@ -11,7 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from api.dialects.kivicube.contract import METHODS
 from tests.support.drawn_pictures import photo_of, picture
@@ -26,8 +28,6 @@ class TestPaths:
 
     def test_metrics(self, server: Server, alice: Caller, books: str) -> None:
         """Requests and codes, times by stage, sizes and queues, in Prometheus' format."""
-        from prometheus_client.parser import text_string_to_metric_families
-
         server.call("FindImage", alice, photo_of(1), channel=books)
         server.code("GetImages", alice, channel="no-such")
         response = server.client.get("/metrics")
@@ -190,8 +190,6 @@ class TestStopping:
 
 def one_client(server: Server, user: Caller, number: int) -> tuple[dict[str, str], int]:
     """Adds, finds and sometimes removes until the server is gone; tells what was acknowledged."""
-    import httpx
-
     state: dict[str, str] = {}
     matches = 0
     with contextlib.suppress(httpx.TransportError, json.JSONDecodeError):

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from api.dialects.kivicube.codes import MEANINGS
+from api.dialects.kivicube.contract import METHODS
+from api.edge.door import Door
+from api.edge.metrics import DoorNumbers, Metrics
 from api.errors import SettingError
 from api.settings import PREFIX, Settings, load_settings
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
 
 
 class TestSources:
@@ -47,6 +50,12 @@ class TestRefusals:
             ("TIME_ZONE", "Mars/Base"),
             ("PAGE_SIZE", "0"),
             ("PUBLIC_GETIMAGE", "perhaps"),
+            ("DEFAULT_THRESHOLD", "-1"),
+            ("DEFAULT_THRESHOLD", "100.5"),
+            ("SECOND_LOOK", "perhaps"),
+            ("KEEP_PICTURES", "2"),
+            ("THREADS", "0"),
+            ("THREADS", "1.5"),
         ],
     )
     def test_values(self, name: str, value: str) -> None:
@@ -68,9 +77,6 @@ class TestDocumentation:
             assert field.description
 
     def test_every_method_field_and_code_is_documented(self) -> None:
-        from api.dialects.kivicube.codes import MEANINGS
-        from api.dialects.kivicube.contract import METHODS
-
         text = (ROOT / "docs" / "api.md").read_text("utf-8")
         for method in METHODS:
             assert f"## {method.name}" in text
@@ -78,9 +84,6 @@ class TestDocumentation:
         assert all(f"`{code}`" in text for code in MEANINGS)
 
     def test_every_metric_is_documented(self) -> None:
-        from api.edge.door import Door
-        from api.edge.metrics import DoorNumbers, Metrics
-
         metrics = Metrics()
         metrics.registry.register(DoorNumbers(Door(Settings())))
         text = (ROOT / "docs" / "operations.md").read_text("utf-8")

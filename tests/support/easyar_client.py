@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 import urllib.parse
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,18 @@ import httpx
 from api.accounts.apps import Apps
 from api.accounts.store import Accounts
 from api.accounts.vault import Vault
+from api.dialects.easyar.targets import RATES
 from engine.catalogue import Catalogue
+from tests.support.drawn_pictures import picture
 from tests.support.running_server import Caller
+
+LARGEST_IMAGE = 2 * 1024 * 1024
+UNKNOWN = str(uuid.UUID(int=0))
+"""A targetId that no target has."""
+LISTED = {"targetId", "name", "size", "meta", "type", "appKey", "active", "modified"}
+"""Fields of a target in a list."""
+FULL = LISTED | {"allowSimilar", "date", "grade", "trackingImage", *RATES}
+"""Fields of a target that is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +59,10 @@ def now() -> int:
 
 def b64(image: bytes) -> str:
     return base64.b64encode(image).decode()
+
+
+TARGET: dict[str, Any] = {"image": b64(picture(20)), "name": "new", "size": "20", "type": "ImageTarget"}
+"""What createTarget needs."""
 
 
 def text_of(value: object) -> str:
@@ -158,3 +173,13 @@ def refused(response: httpx.Response, code: int, http: int = 200) -> dict[str, A
 def query(pairs: list[tuple[str, Any]]) -> str:
     """A query string that keeps order and repetitions."""
     return urllib.parse.urlencode([(name, text_of(value)) for name, value in pairs])
+
+
+def listed_id(app: EasyAR, name: str) -> str:
+    """The targetId of the target that is called so."""
+    found = app.call("GET", "/targets/infos", {"pageSize": 100})["targets"]
+    return next(target["targetId"] for target in found if target["name"] == name)
+
+
+def names(results: list[dict[str, Any]]) -> list[str]:
+    return [target["name"] for target in results]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from api.dialects.kivicube.codes import CODES, MEANINGS
 from api.dialects.kivicube.contract import METHODS
-from engine.catalogue import Catalogue
+from engine.catalogue import Catalogue, StoredFeatures
 from engine.errors import ObverseError
 from tests.support.drawn_pictures import flat, photo_of, picture
 from tests.support.running_server import Caller, Server, make_channel
@@ -242,10 +244,6 @@ class TestCodes:
 
     def test_paging_over_a_thousand(self, server: Server, alice: Caller, channel: str) -> None:
         """The loop that the contract tells clients to run sees each picture once, in order."""
-        import contextlib
-
-        from engine.catalogue import StoredFeatures
-
         with contextlib.closing(Catalogue(server.folder)) as catalogue:
             row = catalogue.features([next(catalogue.all_pictures()).id])[0]
             stored = StoredFeatures(keypoints=row[3], vector=row[4])

@@ -16,6 +16,7 @@ from api.dialects.easyar.contract import OPERATIONS, Operation
 from engine.catalogue import Catalogue
 from tests.support.drawn_pictures import photo_of
 from tests.support.easyar_client import (
+    UNKNOWN,
     EasyAR,
     Keys,
     acl_rule,
@@ -31,7 +32,6 @@ from tests.support.easyar_client import (
 )
 from tests.support.running_server import Caller, Server
 
-UNKNOWN = "00000000-0000-0000-0000-000000000000"
 FIVE_MINUTES = 300_000
 every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 

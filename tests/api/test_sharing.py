@@ -1,5 +1,4 @@
-"""One picture, two dialects: what is added, changed, found and removed through one is seen by the other; and
-`obverse app`."""
+"""One picture, two dialects: what one does the other sees; what both leave behind outlives the server."""
 
 from __future__ import annotations
 
@@ -12,8 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from api.accounts.vault import Vault
-from engine.errors import DamagedData
 from tests.support import service_commands
 from tests.support.drawn_pictures import flat, photo_of, picture
 from tests.support.easyar_client import EasyAR, Keys, b64, refused, signed
@@ -137,89 +134,6 @@ class TestSharing:
         assert two.call("GET", "/targets/count") == {"count": 0}
         service_commands.run("user", "disable", "gone", *data)
         refused(two.send("GET", "/targets/count"), 4, 400)
-
-
-class TestCommand:
-    def test_whole_life(self, easyar_server: Server, owner: Caller) -> None:
-        """Each step takes effect in the server's next request."""
-        data = ("--user", owner.name, "--data", str(easyar_server.folder), "--json")
-        made = json.loads(run("add", "by-command", *data))
-        assert set(made) == {"appId", "apiKey", "apiSecret", "channel"}
-        app = EasyAR(client=easyar_server.client, keys=Keys(**made))
-        app.add(picture(20))
-        assert easyar_server.call("GetImages", owner, channel="by-command")["totalcount"] == 1
-        assert "has an app already" in run("add", "by-command", *data, code=1)
-        rotated = json.loads(run("rotate", "by-command", *data))
-        assert {**rotated, "apiSecret": ""} == {**made, "apiSecret": ""}
-        refused(app.send("GET", "/targets/count"), 2, 400)
-        app = EasyAR(client=easyar_server.client, keys=Keys(**rotated))
-        assert app.call("GET", "/targets/count") == {"count": 1}
-        listed = run("list", "--data", str(easyar_server.folder), "--json")
-        assert rotated["apiSecret"] not in listed
-        row = next(row for row in json.loads(listed) if row["channel"] == "by-command")
-        assert (row["appId"], row["user"]) == (made["appId"], owner.name)
-        assert json.loads(run("remove", "by-command", *data)) == {"channel": "by-command"}
-        refused(app.send("GET", "/targets/count"), 4, 400)
-        run("remove", "by-command", *data, code=1)
-        run("rotate", "by-command", *data, code=1)
-
-    def test_existing_channels(self, easyar_server: Server, owner: Caller) -> None:
-        """The owner's own, and one without an owner; not another user's, nor a name outside the rule."""
-        from tests.support.running_server import make_channel
-
-        folder = easyar_server.folder
-        data = ("--data", str(folder))
-        make_channel(folder, "owned", owner)
-        make_channel(folder, "ownerless", None)
-        make_user(folder, "other")
-        run("add", "owned", "--user", "other", *data, code=1)
-        run("rotate", "owned", "--user", "other", *data, code=1)
-        for channel in ("owned", "ownerless"):
-            output = run("add", channel, "--user", owner.name, *data)
-            assert "apiSecret" in output
-        run("add", "a/b", "--user", owner.name, *data, code=1)
-        run("add", "new", "--user", "nobody", *data, code=1)
-        assert "owned" in run("list", *data)
-
-    def test_a_lost_key_file(self, tmp_path: Path) -> None:
-        """Apps can still be listed, and work again after a rotation."""
-        data = ("--user", "owner", "--data", str(tmp_path), "--json")
-        make_user(tmp_path, "owner")
-        assert json.loads(run("list", *data)) == []
-        made = json.loads(run("add", "books", *data))
-        (tmp_path / "secrets.key").unlink()
-        assert json.loads(run("list", *data))[0]["appId"] == made["appId"]
-        rotated = json.loads(run("rotate", "books", *data))
-        assert rotated["apiSecret"] != made["apiSecret"]
-
-
-class TestVault:
-    def test_key_file(self, tmp_path: Path) -> None:
-        """Made once, for its owner alone; what it sealed another does not open."""
-        sealed = Vault(tmp_path).seal("sécret")
-        assert (tmp_path / "secrets.key").stat().st_mode & 0o777 == 0o600
-        assert [path.name for path in tmp_path.iterdir()] == ["secrets.key"]
-        assert Vault(tmp_path).open(sealed) == "sécret"
-        assert "sécret" not in sealed
-        (tmp_path / "other").mkdir()
-        assert Vault(tmp_path / "other").open(sealed) is None
-        assert Vault(tmp_path).open("nonsense") is None
-
-    def test_a_broken_key_file(self, tmp_path: Path) -> None:
-        (tmp_path / "secrets.key").write_text("no key")
-        with pytest.raises(DamagedData, match="restore"):
-            Vault(tmp_path)
-
-    def test_made_by_many_at_once(self, tmp_path: Path) -> None:
-        """All use the first."""
-        vaults: list[Vault] = []
-        threads = [threading.Thread(target=lambda: vaults.append(Vault(tmp_path))) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        sealed = vaults[0].seal("x")
-        assert [vault.open(sealed) for vault in vaults] == ["x"] * 8
 
 
 @pytest.mark.slow

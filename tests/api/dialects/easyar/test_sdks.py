@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 import time
@@ -191,8 +192,6 @@ class TestPhp:
 
 def test_signature_of_the_description() -> None:
     """Worked by hand: upper case sorts before lower case, no separators, the secret last."""
-    import hashlib
-
     fields = {"timestamp": 1, "appId": "A", "apiKey": "K", "image": "aGk=", "Z": "z"}
     by_hand = hashlib.sha256(b"ZzapiKeyKappIdAimageaGk=timestamp1secret").hexdigest()
     assert signature(fields, "secret") == by_hand

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import numpy as np
 import pytest
 
+from api.accounts.store import Accounts
 from api.errors import WrongCredentials
 from api.settings import Settings
-from cli.service.accounts import Accounts
 from engine.catalogue import Catalogue
 from tests.support.drawn_pictures import photo_of, picture
 from tests.support.running_server import Caller, Server, make_channel
@@ -57,8 +58,6 @@ class TestOtherUsersChannels:
 
     def test_channel_changes_hands(self, server: Server, alice: Caller, bob: Caller) -> None:
         """A channel name that another user takes over shows none of the old counts."""
-        import contextlib
-
         make_channel(server.folder, "handed", bob)
         server.call("AddImage", bob, picture(51), channel="handed", identifier="bobs.1")
         server.call("FindImage", bob, photo_of(51), channel="handed")
@@ -99,8 +98,6 @@ class TestSecrets:
 
     def test_wrong_key_costs_the_same(self, server: Server, alice: Caller) -> None:
         """An unknown username and a wrong secret take the same path; neither is much cheaper than a right pair."""
-        import contextlib
-
         with contextlib.closing(Catalogue(server.folder)) as catalogue:
             accounts = Accounts(catalogue.database)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import socket
 import time
@@ -80,7 +81,7 @@ def head(method: str, length: int) -> bytes:
 
 
 class TestLimits:
-    """K11: limits hold while receiving, and the client gets to read the answer."""
+    """K11 of docs/kivicube-ambiguities.md: limits hold while receiving, and the client gets to read the answer."""
 
     def test_oversize_is_drained(self, server: Server, alice: Caller, books: str) -> None:
         """The connection stays usable after twenty megabytes too many."""
@@ -231,11 +232,9 @@ class TestOtherEncodings:
 
 
 class TestBusy:
-    """K9: refused at once, with advice, while the process stays alive."""
+    """K9 of docs/kivicube-ambiguities.md: refused at once, with advice, while the process stays alive."""
 
     def test_admission(self, narrow: Server, carol: Caller) -> None:
-        import concurrent.futures
-
         with concurrent.futures.ThreadPoolExecutor(8) as pool, httpx.Client(base_url=narrow.base) as other:
             calls = [pool.submit(narrow.post, "FindImage", carol, photo_of(31)) for _ in range(8)]
             assert other.get("/health", timeout=2).status_code == 200
