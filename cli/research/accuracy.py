@@ -95,7 +95,7 @@ def evaluate(
         found = _collect(recognizer, evaluated, split)
         if outcomes:
             write_outcomes(outcomes, found)
-        count = sum(recognizer.gallery.sizes.values())
+        count = recognizer.info()["pictures"]
         result = report(found, recognizer.calibration, threshold=recognizer.default_threshold, gallery=count)
     if as_json:
         print_json(result)
