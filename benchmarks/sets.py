@@ -10,36 +10,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import IdentifierTaken, ImageError
+from engine.image_files import list_pictures
 from engine.recognizer import Recognizer
-from engine.settings import ImageLimits
 
 CHANNEL = "evaluation"
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-LIMITS = ImageLimits(formats=("JPEG", "PNG", "WebP"))
-"""What measurements read: other people's pictures are often WebP, which the service does not take."""
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """truth: the right references of each query, none for a photo that must match nothing; hard: negatives
-    that share printed parts with a reference; also_visible: references that an answer may name without
-    being right or wrong."""
+    """A folder of references, photos and the truth about them."""
 
     name: str
     folder: Path
     truth: dict[str, frozenset[str]]
+    """The right references of each query, none for a photo that must match nothing."""
     hard: frozenset[str]
+    """Negatives that share printed parts with a reference."""
     also_visible: dict[str, frozenset[str]]
+    """References that an answer may name without being right or wrong."""
 
     def references(self) -> list[Path]:
-        return pictures_in(self.folder / "refs")
+        return list_pictures(self.folder / "refs")
 
     def identifier(self, reference: str) -> str:
         return identifier_of(f"{self.name}/{reference}")
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
 
 
 def identifier_of(name: str) -> str:
@@ -97,5 +91,5 @@ def fill(
     with ThreadPoolExecutor(workers) as pool:
         for _ in pool.map(add, wanted):
             pass
-    recognizer.gallery.wait_for_builds()
+    recognizer.index.wait_for_builds()
     return refused

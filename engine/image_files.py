@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-
-from engine.image import resize_long_side
+from engine.errors import ImageError
+from engine.image import decode, resize_long_side
+from engine.settings import ImageLimits
 from engine.values import ColorImage
 
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+LIMITS = ImageLimits(formats=("JPEG", "PNG", "WebP"))
+"""What files are read: other people's pictures are often WebP, which the service does not take."""
 
 
 def list_pictures(folder: Path) -> list[Path]:
+    """Files below the folder that are called like a picture, sorted."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
 
 
 def read_rgb(path: Path, long_side: int = 640) -> ColorImage | None:
     """The picture, at most `long_side` pixels long, or None where it cannot be read."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None or min(image.shape[:2]) < 32:
+    try:
+        image = decode(path.read_bytes(), long_side=long_side, limits=LIMITS)[0]
+    except (ImageError, OSError):
         return None
-    if max(image.shape[:2]) > long_side:
-        image = resize_long_side(image, long_side)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return resize_long_side(image, long_side) if max(image.shape[:2]) > long_side else image

@@ -12,9 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from engine.describe.records import KEYPOINTS
+from engine.describe.query import Query
+from engine.describe.records import (
+    ANGLE_STEP,
+    KEYPOINTS,
+    PIXEL_STEP,
+    SCALE_STEP,
+    angle_of,
+    record_at,
+    scale_of,
+    word_of,
+    x_of,
+    y_of,
+)
 from engine.describe.signatures import HAMMING_WEIGHT, popcount
-from engine.describe.vocabulary import HALF_BITS, Vocabulary
+from engine.describe.vocabulary import coarse_word
 from engine.values import Array, FloatArray
 
 WORD_HALF_BITS = 6
@@ -43,57 +55,42 @@ class PhotoIndex:
     points: FloatArray
 
 
-def index_photo(
-    xy: FloatArray,
-    scale: FloatArray,
-    angle: FloatArray,
-    descriptors: FloatArray,
-    signatures: Array,
-    vocabulary: Vocabulary,
-) -> PhotoIndex:
-    """The photo's side of the ranking; arrays of N keypoints."""
-    words = vocabulary.nearest_words(descriptors, half_bits=WORD_HALF_BITS, count=WORDS_PER_KEYPOINT)
-    flat = words.ravel()
+def index_photo(query: Query) -> PhotoIndex:
+    """The photo's side of the ranking."""
+    keypoints = query.features.keypoints
+    flat = query.words(half_bits=WORD_HALF_BITS, count=WORDS_PER_KEYPOINT).ravel()
     order = np.argsort(flat, kind="stable")
     starts = np.searchsorted(flat[order], np.arange(2 ** (2 * WORD_HALF_BITS) + 1)).astype(np.int32)
-    points = np.concatenate([xy, np.log(scale)[:, None], angle[:, None]], axis=1).astype(np.float32)
+    points = np.concatenate([keypoints.xy, np.log(keypoints.scale)[:, None], keypoints.angle[:, None]], axis=1).astype(
+        np.float32
+    )
     rows = (order // WORDS_PER_KEYPOINT).astype(np.int32)
-    return PhotoIndex(starts, rows, signatures[rows], points)
+    return PhotoIndex(starts, rows, query.signatures[rows], points)
 
 
-def rank(photo: PhotoIndex, base: Array, grown: Array, slots: Array, counts: Array) -> FloatArray:
-    """(C,) float32 scores of the pictures at `slots`, 0 or more, bigger is better.
+def rank(photo: PhotoIndex, base: Array, later: Array, places: Array, counts: Array) -> FloatArray:
+    """(C,) float32 scores of the pictures at `places`, 0 or more, bigger is better.
 
-    base, grown: (S, 400, 2) uint64 records, slot numbers run on from one to the other; counts: (S,) int
-    keypoints of each slot.
+    base, later: (P, 400, 2) uint64 records; places count on from one to the other; counts: (P,) int keypoints of
+    the record at each place.
     """
-    scores = np.zeros(len(slots), np.float32)
-    _rank(photo.starts, photo.rows, photo.signatures, photo.points, base, grown, slots, counts, scores)
+    scores = np.zeros(len(places), np.float32)
+    _rank(photo.starts, photo.rows, photo.signatures, photo.points, base, later, places, counts, scores)
     return scores
 
 
-_STEP = np.float32(np.log(1.2) / 16)
-_TURN = np.float32(np.pi / 128)
-_SHIFT = 2 * HALF_BITS
-_DROP = HALF_BITS - WORD_HALF_BITS
-
-
 @njit(cache=True, nogil=True, fastmath=True)
-def _rank(starts, rows, signatures, points, base, grown, slots, counts, scores):  # type: ignore[no-untyped-def]
+def _rank(starts, rows, signatures, points, base, later, places, counts, scores):  # type: ignore[no-untyped-def]
     m_x, m_y = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
     m_u, m_v = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
     m_log, m_turn = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
     m_weight = np.empty(MATCHES_AT_MOST, np.float32)
-    for c in range(len(slots)):
-        slot = slots[c]
-        record = base[slot] if slot < len(base) else grown[slot - len(base)]
+    for c in range(len(places)):
+        record = record_at(base, later, places[c])
         found = 0
-        for i in range(min(counts[slot], KEYPOINTS)):
+        for i in range(min(counts[places[c]], KEYPOINTS)):
             packed = record[i, 1]
-            word = packed >> np.uint64(40) & np.uint64(0xFFFFF)
-            left = word >> np.uint64(HALF_BITS + _DROP)
-            right = (word & np.uint64(2**HALF_BITS - 1)) >> np.uint64(_DROP)
-            cell = np.int64(left << np.uint64(WORD_HALF_BITS) | right)
+            cell = np.int64(coarse_word(word_of(packed), WORD_HALF_BITS))
             nearest, chosen = HAMMING_LIMIT + 1, -1
             for e in range(starts[cell], starts[cell + 1]):
                 distance = popcount(signatures[e] ^ record[i, 0])  # type: ignore[call-arg, var-annotated]
@@ -101,10 +98,10 @@ def _rank(starts, rows, signatures, points, base, grown, slots, counts, scores):
                     nearest, chosen = distance, rows[e]
             if chosen >= 0 and found < MATCHES_AT_MOST:
                 m_x[found], m_y[found] = points[chosen, 0], points[chosen, 1]
-                m_u[found] = np.float32(packed >> np.uint64(28) & np.uint64(4095)) * np.float32(0.125)
-                m_v[found] = np.float32(packed >> np.uint64(16) & np.uint64(4095)) * np.float32(0.125)
-                m_log[found] = points[chosen, 2] - np.float32(packed >> np.uint64(8) & np.uint64(255)) * _STEP
-                m_turn[found] = points[chosen, 3] - np.float32(packed & np.uint64(255)) * _TURN
+                m_u[found] = np.float32(x_of(packed)) * PIXEL_STEP
+                m_v[found] = np.float32(y_of(packed)) * PIXEL_STEP
+                m_log[found] = points[chosen, 2] - np.float32(scale_of(packed)) * SCALE_STEP
+                m_turn[found] = points[chosen, 3] - np.float32(angle_of(packed)) * ANGLE_STEP
                 m_weight[found] = HAMMING_WEIGHT[nearest]
                 found += 1
         scores[c] = _best_agreement(m_x, m_y, m_u, m_v, m_log, m_turn, m_weight, found)

@@ -10,65 +10,59 @@ with Recognizer.open(Path("data")) as recognizer:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import hashlib
-import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
-import cv2
-import numpy as np
-import threadpoolctl
-
-from engine import rank
-from engine.catalogue import Catalogue, Channel, Picture
-from engine.catalogue.rules import CHANNEL_NAME, check_values
-from engine.describe.features import describe_photo, describe_picture, pack_features
-from engine.describe.keypoints import PICTURE_DETECTOR
-from engine.describe.patch_model import PatchModel, RuntimeSettings
-from engine.describe.query import prepare_photo
-from engine.describe.records import KEYPOINTS, unpack
-from engine.enrol.preparation import Described, describe_addition
-from engine.errors import DataFolderLocked, InvalidValue, ModelMismatch
+from engine.catalogue import Catalogue, Channel, Picture, PictureChanges
+from engine.catalogue.rules import check_channel_name, check_values
+from engine.describe.features import feature_fingerprint
+from engine.describe.keypoints import DetectorSettings
+from engine.describe.patch_model import PatchModel
+from engine.enrol.preparation import PreparedPicture, prepare_picture
+from engine.errors import DataFolderLocked, ModelMismatch, PictureNotFound
 from engine.index import snapshot
-from engine.index.embedded import Gallery
+from engine.index.embedded import EmbeddedIndex
 from engine.index.folder_lock import FolderLock
+from engine.index.keeper import IndexKeeper
 from engine.judge.calibration import load_calibration
-from engine.recognise.answer import Match, Recognition
-from engine.recognise.pipeline import PhotoSearch, Searcher
+from engine.judge.decision import judge, judge_alone
+from engine.recognise.answer import Match, Recognition, make_matches
+from engine.recognise.explain import explained
+from engine.recognise.pipeline import LOOKS, Examination, Pipeline
+from engine.recognise.warm_up import warm_up
 from engine.settings import EngineSettings
-from engine.shortlist import votes
+from engine.threads import one_thread_each
 from engine.timing import Clock
-from engine.values import resize_matrix
-from engine.verify.evidence import Candidate, Looked, look, verify_all
-from engine.verify.homography import project
-
-SAVE_EVERY = 4_000
-_FEATURE_VERSION = 3
-"""Part of the fingerprint: raise it when stored features change their meaning."""
+from engine.verify.evidence import Evidence
 
 
 class Recognizer:
-    """A gallery on disk and the model that reads pictures. Safe for use by many threads."""
+    """A gallery on disk and the model that reads pictures. Safe for use by many threads.
+
+    Opening one changes nothing in the process: while a call works, the libraries' own thread pools are held still
+    (`engine.threads.one_thread_each`), then they have what they had before.
+    """
 
     def __init__(self, folder: Path, settings: EngineSettings, lock: FolderLock | None) -> None:
         """Use `Recognizer.open`."""
-        # The engine shares its cores out itself: the libraries' own pools would fight with each other's.
-        cv2.setNumThreads(1)
-        threadpoolctl.threadpool_limits(1)
-        self.folder, self.settings, self._lock = folder, settings, lock
-        self.model = PatchModel(RuntimeSettings(model=settings.model, providers=settings.providers))
+        self.folder, self.settings = folder, settings
+        self.model = PatchModel(settings.model, providers=settings.providers)
         self.calibration = load_calibration(settings.calibration)
         self.default_threshold = (
             self.calibration.threshold if settings.default_threshold is None else settings.default_threshold
         )
         self.catalogue = Catalogue(folder)
-        self.gallery = Gallery(self.catalogue, self.model.vocabulary, settings)
-        self._saving = threading.Lock()
-        self._saver: threading.Thread | None = None
-        self.searcher = Searcher(self.catalogue, self.gallery, self.model, self.calibration, settings)
+        self._pool = (
+            ThreadPoolExecutor(settings.threads, thread_name_prefix="recognise") if settings.threads > 1 else None
+        )
+        self.index = EmbeddedIndex(self.catalogue, self.model.vocabulary, settings, pool=self._pool)
+        self._keeper = IndexKeeper(self.index, folder, lock)
+        self._pipeline = Pipeline(self.catalogue, self.index, self.model, self.calibration, settings, pool=self._pool)
 
     @classmethod
     def open(cls, folder: Path, settings: EngineSettings | None = None, *, hold: bool = True) -> Recognizer:
@@ -76,18 +70,14 @@ class Recognizer:
         merges indexes; raises DataFolderLocked where another is, ModelMismatch where the gallery was
         filled by another model."""
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FolderLock(folder) if hold else None
-        try:
+        with contextlib.ExitStack() as opened:
+            lock = FolderLock(folder) if hold else None
+            if lock is not None:
+                opened.callback(lock.release)
             recognizer = cls(folder, settings or EngineSettings(), lock)
             recognizer.check_fingerprint()
-            if hold:
-                snapshot.forget_if_mostly_removed(folder)
-            snapshot.load(recognizer.gallery, folder)
-            recognizer.gallery.refresh()
-        except BaseException:
-            if lock is not None:
-                lock.release()
-            raise
+            recognizer._keeper.load()
+            opened.pop_all()
         return recognizer
 
     @classmethod
@@ -108,49 +98,20 @@ class Recognizer:
 
     def close(self) -> None:
         """Saves the indexes (holder only) and releases the folder."""
-        if self._lock is not None:
-            self.checkpoint()
-        if self._saver is not None:
-            self._saver.join()
-        self.gallery.close()
-        self.searcher.close()
+        self._keeper.close()
+        if self._pool is not None:
+            self._pool.shutdown()
         self.catalogue.close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        self._keeper.release()
 
     def checkpoint(self) -> None:
         """Saves the indexes, so that the next start need not replay the log; the holder's to do."""
-        self.gallery.refresh()
-        if self._lock is not None:
-            with self._saving:
-                snapshot.save(self.gallery, self.folder)
-
-    def _save_sometimes(self) -> None:
-        """A save in the background after every SAVE_EVERY additions, so that memory holds few records of its
-        own and a start after a crash replays few."""
-        new = self.gallery.table.count - len(self.gallery.table.arrays[0])
-        if self._lock is not None and new >= SAVE_EVERY and (self._saver is None or not self._saver.is_alive()):
-            self._saver = threading.Thread(target=self.checkpoint, name="index-saver")
-            self._saver.start()
+        self._keeper.save()
 
     def warm_up(self) -> None:
         """Compiles the kernels and runs the network once, so that no user's request has to."""
-        rng = np.random.default_rng(0)
-        blocks = rng.integers(0, 255, (60, 45, 3), np.uint8)
-        image = cv2.resize(blocks, (480, 640), interpolation=cv2.INTER_NEAREST)
-        features = describe_photo(image, self.model)
-        rows = pack_features(describe_picture(image, self.model), self.model)
-        record = np.zeros((1, KEYPOINTS, 2), np.uint64)
-        record[0, : len(rows)] = rows
-        slots, counts = np.zeros(1, np.int64), np.array([len(rows)], np.int32)
-        rank.rank(self.searcher.index_photo(features), record, record[:0], slots, counts)
-        vocabulary = self.model.vocabulary
-        words = vocabulary.nearest_words(features.descriptors, half_bits=7, count=5)
-        votes.warm_up(record, counts, words, vocabulary.signatures(features.descriptors))
-        candidate = Candidate(0, 0, 1.0, rows, (360, 480))
-        for verified in verify_all(prepare_photo(features, self.model.vocabulary), [candidate]):
-            look(verified, image, image)
+        with one_thread_each():
+            warm_up(self.model)
 
     def check_fingerprint(self) -> None:
         """Raises ModelMismatch; a gallery without a fingerprint takes this one."""
@@ -163,15 +124,13 @@ class Recognizer:
     @property
     def fingerprint(self) -> str:
         """Of the model and of what decides the meaning of stored features."""
-        facts = (_FEATURE_VERSION, PICTURE_DETECTOR)
-        return f"{self.model.fingerprint}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:8]}"
+        return f"{self.model.fingerprint}-{feature_fingerprint()}"
 
     # The gallery
 
     def add_channel(self, name: str) -> Channel:
         """Raises InvalidValue, ChannelExists."""
-        if not CHANNEL_NAME.fullmatch(name):
-            raise InvalidValue("channel", "1 to 64 of A-Z a-z 0-9 @ _ . -")
+        check_channel_name(name)
         return self.catalogue.add_channel(name)
 
     def add(
@@ -193,64 +152,61 @@ class Recognizer:
         """
         check_values(identifier=identifier, metadata=metadata, threshold=threshold)
         self.catalogue.check_room(channel, identifier)
-        described = self.describe(image)
+        prepared = self.describe(image)
         picture = self.catalogue.add_picture(
             channel,
             identifier,
-            described.features,
-            level=described.level,
-            size=described.size,
-            keypoints=described.keypoints,
+            prepared.features,
+            level=prepared.level,
+            size=prepared.size,
+            keypoints=prepared.keypoints,
             metadata=metadata,
             threshold=threshold,
             active=active,
             facts=facts,
             uuid=uuid,
         )
-        self.gallery.refresh()
-        self._save_sometimes()
+        self.index.refresh()
+        self._keeper.save_if_due()
         return picture
 
-    def replace(self, channel: str, identifier: str, image: bytes, **changes: Any) -> Picture:
-        """Another image for a picture that keeps its identifier and UUID, and changes of metadata, threshold,
-        active or facts with it. Raises InvalidValue, ChannelNotFound, PictureNotFound, StorageFull and the
+    def replace(self, channel: str, identifier: str, /, image: bytes, **changes: Unpack[PictureChanges]) -> Picture:
+        """Another image for a picture that keeps its UUID, and changes of its identifier, metadata, threshold, active
+        or facts with it. Raises InvalidValue, ChannelNotFound, PictureNotFound, IdentifierTaken, StorageFull and the
         ImageErrors."""
-        check_values(identifier=None, metadata=changes.get("metadata", ""), threshold=changes.get("threshold"))
-        described = self.describe(image)
+        _check_changes(changes)
+        prepared = self.describe(image)
         picture = self.catalogue.replace_picture(
             channel,
             identifier,
-            described.features,
-            level=described.level,
-            size=described.size,
-            keypoints=described.keypoints,
+            prepared.features,
+            level=prepared.level,
+            size=prepared.size,
+            keypoints=prepared.keypoints,
             **changes,
         )
-        self.gallery.refresh()
-        self._save_sometimes()
+        self.index.refresh()
+        self._keeper.save_if_due()
         return picture
 
-    def describe(self, image: bytes, *, trim: bool = True) -> Described:
+    def describe(self, image: bytes, *, trim: bool = True) -> PreparedPicture:
         """What `add` would store of an image. trim: False for a kept rendition, whose margins are gone already.
         Raises the ImageErrors, TooFewFeatures among them."""
-        return describe_addition(image, self.model, self.settings, trim=trim)
+        with one_thread_each():
+            return prepare_picture(image, self.model, self.settings, trim=trim)
 
     def remove(self, channel: str, identifier: str) -> bool:
         """Whether there was one. It is never an answer again. Raises ChannelNotFound."""
         removed = self.catalogue.remove_picture(channel, identifier)
-        self.gallery.refresh()
+        self.index.refresh()
         return removed
 
-    def update(self, channel: str, identifier: str, /, **changes: Any) -> Picture:
+    def update(self, channel: str, identifier: str, /, **changes: Unpack[PictureChanges]) -> Picture:
         """Changes metadata, threshold, active, facts or identifier. Raises InvalidValue, ChannelNotFound,
-        PictureNotFound, IdentifierTaken."""
-        check_values(
-            identifier=changes.get("identifier"),
-            metadata=changes.get("metadata", ""),
-            threshold=changes.get("threshold"),
-        )
+        PictureNotFound, IdentifierTaken; TypeError for another field."""
+        _check_changes(changes)
         picture = self.catalogue.update_picture(channel, identifier, **changes)
-        self.gallery.refresh()
+        self.index.refresh()
         return picture
 
     def get(self, channel: str, identifier: str) -> Picture:
@@ -263,40 +219,39 @@ class Recognizer:
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes and states, for people and for metrics."""
-        self.gallery.refresh()
-        segments = {n: [s.pictures for s in shard.segments] for n, shard in self.gallery.shards.items()}
+        self.index.refresh()
+        shards = self.index.describe()
         return {
             "channels": self.catalogue.counts(),
-            "pictures": int(sum(self.gallery.sizes.values())),
+            "pictures": self.index.pictures,
             "model": self.fingerprint,
             "default_threshold": self.default_threshold,
-            "memory_bytes": self.gallery.memory(),
+            "memory_bytes": self.index.memory(),
             "disk_bytes": snapshot.bytes_in(self.folder),
-            "segments": segments,
-            "tail": {n: len(shard.tail) for n, shard in self.gallery.shards.items()},
-            "log_position": self.gallery.seq,
-            "holder": self._lock is not None,
+            "segments": {n: [segment["pictures"] for segment in shard["segments"]] for n, shard in shards.items()},
+            "tail": {number: shard["tail"] for number, shard in shards.items()},
+            "log_position": self.index.seq,
+            "saved_log_position": snapshot.saved_position(self.folder),
+            "holder": self._keeper.holds,
         }
 
     # Recognition
 
     def recognise(self, photo: bytes, channels: Sequence[str | Channel], *, k: int = 1) -> Recognition:
         """Which picture of the channels the photo shows. channels: names, which are looked up, or Channels that the
-        catalogue has given.
+        catalogue has given; k: most results.
 
         Raises ChannelNotFound and the ImageErrors; TooFewFeatures for a photo without structure.
         """
         clock = Clock()
-        numbers = self._numbers(channels)
-        self.gallery.refresh()
-        search, found = self.searcher.examine(photo, numbers, clock)
+        examined = self.examine(photo, channels, clock=clock)
         with clock.stage("judge"):
-            ranked = self.searcher.judge(found, search.image)
+            ranked = self.judge(examined)
         with clock.stage("answer"):
-            results = self._matches(ranked[: max(k, 1)], search)
+            results = self._matches(ranked[: max(k, 1)], examined)
         accepted = results[0] if results and results[0].accepted else None
         return Recognition(
-            answer=accepted, results=tuple(results[:k]), timings_ms=clock.milliseconds, photo_size=search.size
+            answer=accepted, results=tuple(results[:k]), timings_ms=clock.milliseconds, photo_size=examined.photo_size
         )
 
     def similar(self, image: bytes, channels: Sequence[str | Channel], *, k: int = 10) -> Recognition:
@@ -306,51 +261,63 @@ class Recognizer:
 
         Raises ChannelNotFound and the ImageErrors, TooFewFeatures among them.
         """
-        clock = Clock()
-        numbers = self._numbers(channels)
-        self.gallery.refresh()
-        search, found = self.searcher.examine(image, numbers, clock)
+        clock, threshold = Clock(), self.settings.similar_threshold
+        examined = self.examine(image, channels, clock=clock)
         with clock.stage("judge"):
-            ratios = [self.calibration.match_ratio(self.calibration.pair_logit(one.figures), None) for one in found]
-            ranked = sorted(zip(found, ratios, strict=True), key=lambda pair: -pair[1])
+            ranked = judge_alone(examined.found, self.calibration)
         with clock.stage("answer"):
-            threshold = self.settings.similar_threshold
-            results = [
-                dataclasses.replace(match, accepted=match.match_ratio >= threshold)
-                for match in self._matches(ranked[:k], search)
-            ]
+            matches = self._matches(ranked[:k], examined)
+            results = tuple(dataclasses.replace(m, accepted=m.match_ratio >= threshold) for m in matches)
         answer = results[0] if results and results[0].accepted else None
-        return Recognition(answer=answer, results=tuple(results), timings_ms=clock.milliseconds, photo_size=search.size)
+        return Recognition(
+            answer=answer, results=results, timings_ms=clock.milliseconds, photo_size=examined.photo_size
+        )
+
+    def explain(self, photo: bytes, match: Match) -> bytes:
+        """PNG of `match`, which `recognise` found in `photo`: both side by side with the matches and the outline.
+        Raises PictureNotFound where the picture was removed meanwhile."""
+        picture = match.picture
+        if picture.id not in self.catalogue.pictures_by_id([picture.id]):
+            raise PictureNotFound(picture.channel, picture.identifier)
+        return explained(photo, match, self.catalogue.rendition(picture.id), limits=self.settings.limits)
+
+    # The level beneath, for who measures
+
+    def examine(
+        self,
+        photo: bytes,
+        channels: Sequence[str | Channel],
+        *,
+        clock: Clock | None = None,
+        detectors: tuple[DetectorSettings, DetectorSettings] = LOOKS,
+    ) -> Examination:
+        """Everything but the judgement: what the photo was searched with, the ranking, and the verified candidates.
+        detectors: of the first look and of the closer one. Raises what `recognise` does."""
+        numbers = self._numbers(channels)
+        self.index.refresh()
+        with one_thread_each():
+            return self._pipeline.examine(photo, numbers, clock or Clock(), detectors=detectors)
+
+    def judge(self, examined: Examination) -> Sequence[tuple[Evidence, float]]:
+        """The verified candidates with their match ratios, best first."""
+        with one_thread_each():
+            return judge(examined.found, examined.image, self.calibration, pool=self._pool)
+
+    def _matches(self, ranked: Sequence[tuple[Evidence, float]], examined: Examination) -> Sequence[Match]:
+        pictures = self.catalogue.pictures_by_id([evidence.candidate.picture_id for evidence, _ in ranked])
+        return make_matches(ranked, examined, pictures, threshold=self.default_threshold)
 
     def _numbers(self, channels: Sequence[str | Channel]) -> Sequence[int]:
         """Numbers of the channels, each once; the names among them are looked up together."""
         known = [channel.id for channel in channels if isinstance(channel, Channel)]
-        return [*dict.fromkeys([*known, *self.catalogue.channel_numbers([c for c in channels if isinstance(c, str)])])]
+        names = [name for name in channels if isinstance(name, str)]
+        return [*dict.fromkeys([*known, *(self.catalogue.channel_numbers(names) if names else ())])]
 
-    def _matches(self, ranked: Sequence[tuple[Looked, float]], search: PhotoSearch) -> Sequence[Match]:
-        pictures = self.catalogue.pictures_by_id([one.verified.candidate.picture_id for one, _ in ranked])
-        to_full = resize_matrix(search.features.size, search.size)
-        matches = []
-        for one, ratio in ranked:
-            verified = one.verified
-            picture = pictures.get(verified.candidate.picture_id)
-            if picture is None:  # removed while this photo was being recognised
-                continue
-            width, height = verified.candidate.size
-            H = to_full @ verified.geometry.H_picture_to_photo
-            corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
-            threshold = self.default_threshold if picture.threshold is None else picture.threshold
-            seen = search.features.keypoints.xy[verified.geometry.photo_rows]
-            stored = unpack(verified.candidate.rows)[0][verified.geometry.picture_rows]
-            matches.append(
-                Match(
-                    picture=picture,
-                    match_ratio=round(ratio, 2),
-                    quad=project(H, corners).astype(np.float32),
-                    inliers=len(seen),
-                    accepted=ratio >= threshold,
-                    figures=one.figures,
-                    points=np.stack([project(to_full, seen), stored], 1).astype(np.float32),
-                )
-            )
-        return matches
+
+def _check_changes(changes: PictureChanges) -> None:
+    """Raises InvalidValue."""
+    check_values(
+        identifier=changes.get("identifier"),
+        metadata=changes.get("metadata", ""),
+        threshold=changes.get("threshold"),
+    )

@@ -9,55 +9,68 @@ from typing import Literal
 DEFAULT_MODEL = Path(__file__).resolve().parent.parent / "models"
 
 
+DEFAULT_PROVIDERS = ("CPUExecutionProvider",)
+"""ONNX Runtime's execution providers, tried in order."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageLimits:
-    """What is accepted. formats: by content, never by file name; max_bytes: of the file; max_pixels:
-    width x height in the header; min_side: pixels."""
+    """What images are accepted."""
 
     formats: tuple[str, ...] = ("JPEG", "PNG")
+    """By content, never by file name."""
     max_bytes: int = 20_000_000
+    """Of the file."""
     max_pixels: int = 64_000_000
+    """Width times height in the header."""
     min_side: int = 32
+    """Pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings:
-    """model: folder of the patch network; providers: ONNX Runtime's execution providers, tried in order.
-
-    threads: cores that one recognition may use.
-    limits: what images are accepted.
-    use_votes, use_global: the two lists of the shortlist; each can be switched off.
-    votes_depth, global_depth: candidates that each list passes on.
-    exhaustive_up_to: channels of so many pictures are ranked whole, so that nothing can be lost.
-    verified: candidates, best first, that are verified.
-    second_look: when nothing comes near to an answer, the photo is described again, finer and fainter, and
-        windows of it are searched too; such photos take about three times as long.
-    keep_pictures: store a normalised JPEG of each picture (long side at most 640 pixels); without it
-        there is no structure and colour check, and `reindex` needs the source folder.
-    store_orb: also keep ORB's own 256 bits (32 bytes a keypoint) for verifier "orb".
-    verifier: what is matched: "descriptor", or "orb" for ORB's bits where a picture has them stored.
-    min_keypoints: a picture or photo with fewer is refused.
-    default_threshold: least match ratio of an answer where the picture has none of its own; None takes
-        the calibration's.
-    similar_threshold: least match ratio, 0-100, at which a picture is reported as similar; 100 and more: never.
-    calibration: file of a fit by `obverse calibrate`; None takes the shipped one.
-    """
+    """What a caller may choose of the engine."""
 
     model: Path = DEFAULT_MODEL
-    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    """Folder of the patch network."""
+    providers: tuple[str, ...] = DEFAULT_PROVIDERS
     threads: int = 2
+    """Cores that one recognition may use."""
     limits: ImageLimits = field(default_factory=ImageLimits)
     use_votes: bool = True
     use_global: bool = True
+    """The two lists of the shortlist; each can be switched off."""
     votes_depth: int = 700
     global_depth: int = 300
+    """Candidates that each list passes on."""
     exhaustive_up_to: int = 1000
+    """Small channels that hold so many pictures together are ranked whole, so that nothing can be lost."""
     verified: int = 8
+    """Candidates, best first, that are verified."""
+    compared: int = 4
+    """Verified candidates whose structure and colour are compared: what is further behind does not answer."""
     second_look: bool = True
+    """When nothing comes near to an answer, the photo is described again, finer and fainter, and windows of it are
+    searched too; such photos take about three times as long."""
     keep_pictures: bool = True
+    """Store a normalised JPEG of each picture (long side at most 640 pixels); without it there is no structure and
+    colour check, and `reindex` needs the source folder."""
     store_orb: bool = False
+    """Also keep ORB's own 256 bits (32 bytes a keypoint) for the verifier "orb"."""
     verifier: Literal["descriptor", "orb"] = "descriptor"
+    """What is matched: the descriptor, or ORB's bits where a picture has them stored."""
     min_keypoints: int = 20
+    """A picture or photo with fewer is refused."""
     default_threshold: float | None = None
+    """Least match ratio of an answer where the picture has none of its own; None: the calibration's."""
     similar_threshold: float = 85.0
+    """Least match ratio, 0-100, at which a picture is reported as similar; 100 and more: never."""
     calibration: Path | None = None
+    """File of a fit by `obverse calibrate`; None: the shipped one."""
+    own_shard: int = 5_000
+    """Pictures above which a channel has lists of its own; smaller channels share theirs."""
+    tail: int = 512
+    """Newest pictures of a shard that are ranked whole, about 3 ms a photo, before a segment is made of them."""
+    save_every: int = 4_000
+    """Additions after which the indexes are saved in the background, so that memory holds few records of its own and a
+    start after a crash replays few."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.describe.patch_model import PatchModel, RuntimeSettings
+from engine.describe.patch_model import PatchModel
 from engine.errors import ResearchError
 from engine.image_files import list_pictures
 from training.pairs.in_processes import generate, is_validation
@@ -140,7 +140,7 @@ def run(
 
 
 def _load_teacher(folder: Path, dimension: int, *, threads: int) -> PatchModel:
-    model = PatchModel(RuntimeSettings(model=folder, threads=threads))
+    model = PatchModel(folder, threads=threads)
     if model.dimension != dimension:
         raise ResearchError(f"{folder} gives {model.dimension} numbers a patch, the network to be trained {dimension}")
     return model

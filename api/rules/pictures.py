@@ -7,7 +7,7 @@ none may be lost. Who needs both takes them in this order.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,16 +17,16 @@ from api.errors import SimilarPicture
 from api.rules.access import AccessRules
 from api.rules.recognition import RecognitionRules
 from api.settings import Settings
-from engine.catalogue import Channel, Picture, rules
+from engine.catalogue import Channel, Picture, PictureChanges, rules
 from engine.describe.records import from_bytes
-from engine.enrol.grades import Grades, grade_picture
+from engine.enrol.quality import Grades, grade_picture
 from engine.errors import ChannelNotFound, PictureNotFound, QuotaExceeded
 from engine.image import decode, encode_jpeg, to_gray
 from engine.recognizer import Recognizer
 
 __all__ = ["Edit", "Grades", "NewPicture", "PictureRules", "check_identifier"]
 
-Edit = Callable[[Picture], Mapping[str, Any]]
+Edit = Callable[[Picture], PictureChanges]
 """From a picture as it is to what shall change of it: metadata, threshold, active, facts."""
 
 

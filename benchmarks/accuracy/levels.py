@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.sets import CHANNEL, LIMITS, fill, identifier_of, pictures_in
+from benchmarks.sets import CHANNEL, fill, identifier_of
 from engine.errors import TooFewFeatures
 from engine.image import encode_jpeg
-from engine.image_files import read_rgb
+from engine.image_files import LIMITS, list_pictures, read_rgb
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
 from training.simulation.photographs import simulate
@@ -31,7 +31,7 @@ def measure(folder: Path, *, number: int = 400) -> dict[str, dict[str, Any]]:
     levels; a level with fewer pictures than its share has fewer."""
     rng = np.random.default_rng(0)
     settings = EngineSettings(limits=LIMITS)
-    paths = pictures_in(folder)
+    paths = list_pictures(folder)
     rows: dict[int, list[bool | None]] = {}
     with tempfile.TemporaryDirectory() as name, Recognizer.open(Path(name), settings) as recognizer:
         fill(recognizer, [], paths)

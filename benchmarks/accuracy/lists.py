@@ -28,14 +28,15 @@ from threadpoolctl import threadpool_limits
 from benchmarks.accuracy.list_recall import DEEPEST, Asked, Described, list_recall
 from benchmarks.compare.parts.feature_store import Arrays
 from benchmarks.compare.parts.shortlists import SHORTLISTS, make_shortlist
-from benchmarks.sets import LIMITS, EvaluationSet, pictures_in, read_set
+from benchmarks.sets import EvaluationSet, read_set
 from engine.describe.features import LocalFeatures, describe_photo
 from engine.describe.keypoints import PHOTO_DETECTOR
 from engine.describe.patch_model import PatchModel
-from engine.describe.query import global_queries
+from engine.describe.query import Query
 from engine.describe.records import KEYPOINTS, from_bytes
 from engine.errors import ImageError
 from engine.image import decode
+from engine.image_files import LIMITS, list_pictures
 from engine.recognizer import Recognizer
 from engine.settings import DEFAULT_MODEL, EngineSettings
 from engine.shortlist import votes
@@ -188,8 +189,8 @@ def _votes(stored: Stored, preset: VoteSettings, model: PatchModel) -> Search:
 
 def _global(stored: Stored, model: PatchModel, *, windows: bool, min_keypoints: int) -> Search:
     def search(photo: LocalFeatures) -> tuple[Array, FloatArray]:
-        queries = global_queries(photo, model.vocabulary, windows=windows, min_keypoints=min_keypoints)
-        scores = (stored.vectors @ queries.T).max(1)
+        query = Query(photo, model.vocabulary, windows=windows, min_keypoints=min_keypoints)
+        scores = (stored.vectors @ query.global_vectors.T).max(1)
         order = np.argsort(-scores, kind="stable")[:DEEPEST]
         return order, scores[order]
 
@@ -207,7 +208,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file to write; without it the figures are printed")
     chosen = parser.parse_args()
     sets = [read_set(folder) for folder in chosen.sets]
-    others = [path for folder in chosen.distractors for path in pictures_in(folder)[: chosen.limit]]
+    others = [path for folder in chosen.distractors for path in list_pictures(folder)[: chosen.limit]]
     models = chosen.model or ([] if chosen.baseline else [DEFAULT_MODEL])
     found = [measure_lists(sets, others, folder) for folder in models]
     found += [measure_baseline(sets, others, name) for name in chosen.baseline]

@@ -8,14 +8,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.sets import CHANNEL, EvaluationSet, side_of
+from engine.catalogue import Channel
 from engine.describe.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, DetectorSettings
 from engine.errors import PictureNotFound, TooFewFeatures
 from engine.judge.calibration import Calibration, answer_figures
-from engine.judge.look_alikes import NO_RIVAL, UNMET, Duel, meet
+from engine.judge.decision import pair_rivals, same_picture
+from engine.judge.look_alikes import NO_RIVAL, UNMET, Duel, compare_rivals
 from engine.recognizer import Recognizer
 from engine.timing import Clock
 from engine.values import ColorImage
-from engine.verify.evidence import Looked
+from engine.verify.evidence import Evidence
 
 LOOK_SIZES = (1.0, 0.92, 1.08, 0.96, 1.04)
 """Sizes of a photo at the looks that a fit takes at it, in shares of the size that is served: each finds other
@@ -24,21 +26,25 @@ keypoints, and which of two look-alikes comes out ahead is often no more than th
 
 @dataclass(frozen=True)
 class Outcome:
-    """One look at one photo. right: identifiers of the right pictures; allowed: of those that are visible too;
-    candidates: (identifier, figures) of the verified ones, most inliers first; twins: for each candidate the
-    positions of those that are the same stored picture; duels: figures of candidate i against j under the
-    key "i,j"; level: the highest of the right pictures', 0 where there is none; side: "fit" or "report"."""
+    """What one look at one photo found."""
 
     set: str
     query: str
     right: list[str]
+    """Identifiers of the right pictures."""
     allowed: list[str]
+    """Identifiers of pictures that are visible too: naming one is neither right nor wrong."""
     hard: bool
     side: str
+    """"fit" or "report"."""
     candidates: list[tuple[str, dict[str, float]]]
+    """(identifier, figures) of the verified ones, most inliers first."""
     twins: list[list[int]]
+    """For each candidate the positions of those that are the same stored picture."""
     duels: dict[str, dict[str, float]]
+    """Figures of candidate i against j under the key "i,j"."""
     level: int
+    """The highest of the right pictures', 0 where there is none."""
     timings_ms: dict[str, float]
 
 
@@ -55,7 +61,7 @@ def collect(
 ) -> Iterator[Outcome]:
     """Runs every photo of the sets, or of one `side` of them, one at a time, each with the first `looks` of
     LOOK_SIZES; the first is what is served."""
-    channel = recognizer.catalogue.channel(CHANNEL).id
+    channel = recognizer.catalogue.channel(CHANNEL)
     for evaluation, query in photos_of(sets, side):
         photo = (evaluation.folder / "queries" / query).read_bytes()
         for size in LOOK_SIZES[:looks]:
@@ -68,22 +74,24 @@ def photos_of(sets: Sequence[EvaluationSet], side: str | None) -> list[tuple[Eva
 
 
 def _look(
-    recognizer: Recognizer, channel: int, evaluation: EvaluationSet, query: str, photo: bytes, size: float
+    recognizer: Recognizer, channel: Channel, evaluation: EvaluationSet, query: str, photo: bytes, size: float
 ) -> Outcome:
-    references, searcher, clock = evaluation.truth[query], recognizer.searcher, Clock()
+    references, clock = evaluation.truth[query], Clock()
     detectors = (_resized(PHOTO_DETECTOR, size), _resized(CLOSER_DETECTOR, size))
-    try:
-        search, found = searcher.examine(photo, [channel], clock, detectors=detectors)
-    except TooFewFeatures:
-        search, found = None, []
-    known = recognizer.catalogue.pictures_by_id([one.verified.candidate.picture_id for one in found])
-    names = [known[one.verified.candidate.picture_id].identifier for one in found]
-    twins = [[j for j, b in enumerate(found) if j != i and searcher.same_picture(a, b)] for i, a in enumerate(found)]
+    found: list[Evidence] = []
+    twins: list[list[int]] = []
     duels: dict[str, dict[str, float]] = {}
-    if search is not None:
+    try:
+        examined = recognizer.examine(photo, [channel], clock=clock, detectors=detectors)
         with clock.stage("judge"):
-            searcher.judge(found, search.image)
-        duels = _duels(found, twins, search.image)
+            recognizer.judge(examined)
+        found = examined.found
+        twins = [[j for j, b in enumerate(found) if j != i and same_picture(a, b)] for i, a in enumerate(found)]
+        duels = _duels(found, twins, examined.image)
+    except TooFewFeatures:
+        pass  # a photo without structure shows nothing
+    known = recognizer.catalogue.pictures_by_id([one.candidate.picture_id for one in found])
+    names = [known[one.candidate.picture_id].identifier for one in found]
     return Outcome(
         evaluation.name,
         query,
@@ -111,10 +119,10 @@ def _level(recognizer: Recognizer, identifier: str) -> int:
         return 0
 
 
-def _duels(found: Sequence[Looked], twins: Sequence[Sequence[int]], photo: ColorImage) -> dict[str, dict[str, float]]:
+def _duels(found: Sequence[Evidence], twins: Sequence[Sequence[int]], photo: ColorImage) -> dict[str, dict[str, float]]:
     """All pairs, since a new fit may order the candidates anew."""
     return {
-        f"{i},{j}": vars(meet(a, b, photo))
+        f"{i},{j}": vars(compare_rivals(a, b, photo))
         for i, a in enumerate(found)
         for j, b in enumerate(found)
         if i != j and j not in twins[i]
@@ -123,16 +131,14 @@ def _duels(found: Sequence[Looked], twins: Sequence[Sequence[int]], photo: Color
 
 def answer_rows(outcome: Outcome, calibration: Calibration) -> list[tuple[str, dict[str, float]]]:
     """(identifier, what the answer model reads) of each candidate against its rival, as
-    `Recognizer.judge` pairs them."""
+    `engine.judge.decision.judge` pairs them."""
     logits = [calibration.pair_logit(figures) for _, figures in outcome.candidates]
-    order = sorted(range(len(logits)), key=lambda i: -logits[i])
-    rivals = {i: next((j for j in order if j != i and j not in outcome.twins[i]), None) for i in order}
+    paired = pair_rivals(logits, lambda i, j: j in outcome.twins[i])
     rows = []
-    for i, rival in rivals.items():
+    for i, rival in paired.rivals.items():
         met, runner_up = NO_RIVAL, None
         if rival is not None:
-            close = {i, rival} == {order[0], rivals[order[0]]}
-            figures = outcome.duels.get(f"{i},{rival}") if close else None
+            figures = outcome.duels.get(f"{i},{rival}") if (i, rival) in paired.duels else None
             met = Duel(**figures) if figures else UNMET
             runner_up = logits[rival]
         rows.append((outcome.candidates[i][0], answer_figures(logits[i], runner_up, met)))

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.places import place_of_right
 from benchmarks.sets import CHANNEL, EvaluationSet
 from engine.describe.features import describe_photo
 from engine.describe.keypoints import PHOTO_DETECTOR
+from engine.describe.query import Query
 from engine.image import decode, resize_long_side
 from engine.recognizer import Recognizer
 from engine.values import Array
@@ -30,7 +32,7 @@ def recall(recognizer: Recognizer, sets: Sequence[EvaluationSet], depths: Sequen
         ]
     pooled = [row for part in rows.values() for row in part]
     return {
-        "gallery": recognizer.gallery.table.count,
+        "gallery": recognizer.index.pictures,
         "sets": {name: _shares(part, depths) for name, part in rows.items()},
         "all": _shares(pooled, depths),
     }
@@ -41,43 +43,26 @@ def _ranks(
 ) -> dict[str, float]:
     channel = [recognizer.catalogue.channel(CHANNEL).id]
     data = (evaluation.folder / "queries" / query).read_bytes()
-    decoded, size = decode(data, long_side=PHOTO_DETECTOR.long_side, limits=recognizer.settings.limits)
+    decoded = decode(data, long_side=PHOTO_DETECTOR.long_side, limits=recognizer.settings.limits)[0]
     image = resize_long_side(decoded, PHOTO_DETECTOR.long_side)
-    features = describe_photo(image, recognizer.model)
-    search = recognizer.searcher.rank(image, size, features, channel)
-    shortlist = recognizer.gallery.shortlist(
-        channel,
-        features.descriptors,
-        recognizer.model.vocabulary.signatures(features.descriptors),
-        recognizer.model.vocabulary.global_descriptor(features.descriptors)[None],
-        votes_depth=deepest,
-        global_depth=deepest,
-        small_whole=False,
-    )
-    whole = recognizer.searcher.rank(image, size, features, channel, everything=True)
+    query_of_photo = Query(describe_photo(image, recognizer.model), recognizer.model.vocabulary)
+    index = recognizer.index
+    ranked, whole = (index.rank(query_of_photo, channel, everything=everything) for everything in (False, True))
+    shortlist = index.shortlist(query_of_photo, channel, votes_depth=deepest, global_depth=deepest)
     right = [recognizer.get(CHANNEL, evaluation.identifier(r)).id for r in references]
-    slots = {s for s in (recognizer.gallery.table.slot_of(i) for i in right) if s is not None}
     return {
-        "union": _place(shortlist.union(), slots),
-        "votes": _place(shortlist.votes, slots),
-        "global": _place(shortlist.by_global, slots),
-        "geometry": _worst_place(search.slots, search.scores, slots),
-        "ceiling": _worst_place(whole.slots, whole.scores, slots),
+        "union": _place(shortlist.union(), right),
+        "votes": _place(shortlist.votes, right),
+        "global": _place(shortlist.by_global, right),
+        "geometry": place_of_right(ranked.scores, np.isin(ranked.pictures, right)),
+        "ceiling": place_of_right(whole.scores, np.isin(whole.pictures, right)),
     }
 
 
-def _place(ranked: Array, right: set[int]) -> float:
-    """1-based place of the first right slot; infinite where there is none."""
-    hits = np.flatnonzero(np.isin(ranked, list(right)))
+def _place(ranked: Array, right: Sequence[int]) -> float:
+    """1-based place of the first right picture of a list without scores; infinite where there is none."""
+    hits = np.flatnonzero(np.isin(ranked, right))
     return float(hits[0] + 1) if len(hits) else np.inf
-
-
-def _worst_place(ranked: Array, scores: Array, right: set[int]) -> float:
-    """The same behind all wrong ones of equal score."""
-    mine = np.isin(ranked, list(right))
-    if not mine.any():
-        return np.inf
-    return float(1 + (scores[~mine] >= scores[mine].max()).sum())
 
 
 def _shares(rows: Sequence[dict[str, float]], depths: Sequence[int]) -> dict[str, Any]:

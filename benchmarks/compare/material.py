@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.sets import LIMITS, EvaluationSet, identifier_of, pictures_in
+from benchmarks.sets import EvaluationSet, identifier_of
 from engine.errors import ImageError, ResearchError
 from engine.image import decode
+from engine.image_files import LIMITS, list_pictures
 from engine.values import ColorImage
 
 DISTRACTORS = "distractors"
@@ -94,7 +95,7 @@ def gather(
     for number, folder in enumerate(distractors):
         # Two folders may hold the same names.
         prefix = "" if len(distractors) == 1 else f"{number}-{folder.resolve().name}/"
-        for path in pictures_in(folder)[:limit]:
+        for path in list_pictures(folder)[:limit]:
             _take(pictures, DISTRACTORS, f"{prefix}{path.relative_to(folder)}", path, refused, known)
     photos: list[ComparedPhoto] = []
     for one in sets:
@@ -150,12 +151,12 @@ def pair_folders(pictures: Path, photos: Path, place: Path) -> Path:
     folder's name (a/anything.jpg); other photos show none. Raises ResearchError where no photo shows any, or two
     pictures share a stem."""
     by_stem: dict[str, str] = {}
-    for path in pictures_in(pictures):
+    for path in list_pictures(pictures):
         if path.stem in by_stem:
             raise ResearchError(f"two pictures are called {path.stem}: {by_stem[path.stem]} and {path}; rename one")
         by_stem[path.stem] = str(path.relative_to(pictures))
     rows: list[tuple[str, str]] = []
-    for path in pictures_in(photos):
+    for path in list_pictures(photos):
         query = path.relative_to(photos)
         names = [path.stem, *_unnumbered(path.stem), *reversed(query.parts[:-1])]
         shown = next((name for name in names if name in by_stem), None)

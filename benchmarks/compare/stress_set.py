@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 
 from benchmarks.compare.progress import Tell
-from benchmarks.sets import LIMITS, pictures_in
 from engine.errors import ImageError, ResearchError
 from engine.image import decode
+from engine.image_files import LIMITS, list_pictures
 from engine.values import ColorImage, FloatArray
 from training.simulation.photographs import clutter, render
 from training.simulation.warp import Warp
@@ -190,7 +190,7 @@ def draw_set(pictures: Path, folder: Path, *, photos: int, seed: int, tell: Tell
     """Makes a set in `folder`: refs/ is the pictures' folder, queries/FACTOR/STRENGTH/NUMBER.jpg the photos of
     `photos` of them, drawn with the seed. What is there from the same arguments stays. Raises ResearchError where
     none can be read."""
-    files = pictures_in(pictures)
+    files = list_pictures(pictures)
     stamp = json.dumps({
         "pictures": [[str(p.relative_to(pictures)), hashlib.sha256(p.read_bytes()).hexdigest()] for p in files],
         "photos": photos, "seed": seed,

@@ -18,13 +18,12 @@ from typing import Any
 import faiss
 import numpy as np
 
-from benchmarks.sets import pictures_in
 from engine.describe.features import LocalFeatures, describe_photo, describe_picture, pack_features
 from engine.describe.keypoints import PHOTO_DETECTOR
 from engine.describe.patch_model import PatchModel
 from engine.describe.records import KEYPOINTS
 from engine.image import resize_long_side
-from engine.image_files import read_rgb
+from engine.image_files import list_pictures, read_rgb
 from engine.shortlist import votes
 from engine.threads import one_thread_each
 from engine.values import Array
@@ -39,7 +38,7 @@ PROBES = 4
 def compare(folder: Path, *, number: int = 1000, photos: int = 60) -> list[dict[str, Any]]:
     """A row for each method: the votes of `photos` photos among the first `number` pictures of the folder."""
     model, rng = PatchModel(), np.random.default_rng(0)
-    pictures = [p for p in map(read_rgb, pictures_in(folder)[:number]) if p is not None]
+    pictures = [p for p in map(read_rgb, list_pictures(folder)[:number]) if p is not None]
     stored = [describe_picture(p, model) for p in pictures]
     shots = []
     for i in rng.permutation(len(pictures))[:photos]:

@@ -20,23 +20,22 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from benchmarks.sets import LIMITS, pictures_in
-from engine import rank
 from engine.catalogue import Catalogue
 from engine.describe.features import LocalFeatures, describe_photo
 from engine.describe.keypoints import PHOTO_DETECTOR
-from engine.describe.patch_model import PatchModel, RuntimeSettings
-from engine.describe.records import KEYPOINTS, from_bytes
-from engine.describe.vocabulary import Vocabulary
+from engine.describe.patch_model import PatchModel
+from engine.describe.query import Query
+from engine.describe.records import KEYPOINTS, from_bytes, unpack
+from engine.describe.vocabulary import Vocabulary, coarsen
 from engine.errors import ImageError
 from engine.image import decode, resize_long_side
+from engine.image_files import LIMITS, list_pictures
 from engine.index import snapshot
-from engine.index.embedded import SHARED, Gallery
-from engine.index.segments import Shard
-from engine.index.slots import SlotTable
+from engine.index.embedded import SHARED, EmbeddedIndex
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
 from engine.shortlist import votes
+from engine.timing import Clock
 from engine.values import Array
 from training.simulation.photographs import simulate
 
@@ -77,7 +76,7 @@ def _material(
     vectors: list[Array] = []
     queries: list[LocalFeatures] = []
     with Recognizer.open(folder / "pool", replace(settings, limits=LIMITS)) as recognizer:
-        for path in pictures_in(pictures)[:1500]:
+        for path in list_pictures(pictures)[:1500]:
             try:
                 stored = recognizer.describe(path.read_bytes()).features
             except ImageError:
@@ -95,98 +94,96 @@ def _material(
 
 
 def _vocabulary(settings: EngineSettings) -> Vocabulary:
-    return PatchModel(RuntimeSettings(model=settings.model, providers=settings.providers)).vocabulary
+    return PatchModel(settings.model, providers=settings.providers).vocabulary
 
 
 def _measure(
     folder: Path, count: int, pool: Array, vectors: Array, queries: list[LocalFeatures], settings: EngineSettings
 ) -> dict[str, Any]:
     folder.mkdir()
-    catalogue = Catalogue(folder)
-    vocabulary = _vocabulary(settings)
-    rng = np.random.default_rng(count)
-    gallery = Gallery(catalogue, vocabulary, settings)
+    catalogue, vocabulary = Catalogue(folder), _vocabulary(settings)
+    # No segment is made before all pictures are there, and the one channel has its own shard from the first on.
+    index = EmbeddedIndex(catalogue, vocabulary, replace(settings, tail=count + 1, own_shard=0))
     started = time.perf_counter()
-    gallery.table = _table(folder, count, pool, vectors, rng)
+    _fill(index, folder, np.full(count, CHANNEL), pool, vectors)
     filled = time.perf_counter() - started
-    gallery.shards = {0: Shard(), CHANNEL: Shard(tail=list(range(count)))}
-    gallery.recount()
     started = time.perf_counter()
-    gallery.build(CHANNEL)
+    index.build(CHANNEL)
     built = time.perf_counter() - started
-    snapshot.save(gallery, folder)
-    gallery.close()
+    snapshot.save(index, folder)
+    index.close()
     disk = sum(f.stat().st_size for f in (folder / "index").iterdir())
     started = time.perf_counter()
-    opened = Gallery(catalogue, vocabulary, settings)
-    snapshot.load(opened, folder)
+    opened = _open(folder, catalogue, vocabulary, settings)
     open_seconds = time.perf_counter() - started
     row: dict[str, Any] = {
         "pictures": count,
-        "preset": vars(opened.shards[CHANNEL].segments[0].votes.settings),
+        "preset": opened.describe()[CHANNEL]["segments"][0]["votes"],
         "fill_seconds": round(filled, 1),
         "build_seconds": round(built, 1),
         "open_seconds": round(open_seconds, 3),
         "index_bytes_per_picture": round(disk / count),
         "memory_bytes": opened.memory(),
+        "threads_1": _latency(opened, vocabulary, queries),
     }
-    for threads in (1, 2):
-        row[f"threads_{threads}"] = _latency(opened, queries, threads, settings)
-    row["adds_per_second_in_index"] = _adds(opened, pool, vectors)
-    row["while_merging"] = _merge_while_searching(opened, queries, settings)
+    with ThreadPoolExecutor(2) as threads:
+        shared = _open(folder, catalogue, vocabulary, settings, threads)
+        row["threads_2"] = _latency(shared, vocabulary, queries)
+        shared.close()
+    row["adds_per_second_in_index"] = _adds(opened, count, pool, vectors)
+    row["while_merging"] = _merge_while_searching(opened, vocabulary, queries)
     row["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     opened.close()
     catalogue.close()
     return row
 
 
+def _open(
+    folder: Path,
+    catalogue: Catalogue,
+    vocabulary: Vocabulary,
+    settings: EngineSettings,
+    pool: ThreadPoolExecutor | None = None,
+) -> EmbeddedIndex:
+    index = EmbeddedIndex(catalogue, vocabulary, settings, pool=pool)
+    snapshot.load(index, folder)
+    return index
+
+
 def _measure_channels(
     folder: Path, number: int, pool: Array, vectors: Array, queries: list[LocalFeatures], settings: EngineSettings
 ) -> dict[str, Any]:
     """The same pictures as one channel, and as many channels of a hundred that are all searched."""
-    count = 100 * number
-    place = folder / "channels"
-    place.mkdir()
-    catalogue = Catalogue(place)
-    gallery = Gallery(catalogue, _vocabulary(settings), settings)
-    gallery.table = _table(place, count, pool, vectors, np.random.default_rng(0))
+    count, vocabulary = 100 * number, _vocabulary(settings)
     result: dict[str, Any] = {"channels": number, "pictures": count}
-    for name, owners in (("one_channel", np.full(count, CHANNEL)), ("many_channels", np.arange(count) % number + 1)):
-        gallery.table.channels = owners.astype(np.int32)
-        home = CHANNEL if name == "one_channel" else SHARED
-        gallery.shards = {SHARED: Shard(), home: Shard(tail=list(range(count)))}
-        gallery.small.clear()
-        gallery.recount()
-        gallery.build(home)
-        searched = sorted({int(c) for c in owners})
-        times = [sum(_search(gallery, photo, settings, None, searched)[:2]) for photo in [*queries, *queries]]
+    owners = {"one_channel": np.full(count, CHANNEL), "many_channels": np.arange(count) % number + 1}
+    for name, channels in owners.items():
+        place = folder / name
+        catalogue = Catalogue(place)
+        own_shard = 0 if name == "one_channel" else count
+        index = EmbeddedIndex(catalogue, vocabulary, replace(settings, tail=count + 1, own_shard=own_shard))
+        _fill(index, place, channels, pool, vectors)
+        index.build(CHANNEL if name == "one_channel" else SHARED)
+        searched = np.unique(channels).tolist()
+        times = [sum(_search(index, vocabulary, photo, searched)[:2]) for photo in [*queries, *queries]]
         result[f"{name}_p50_ms"] = round(float(np.median(times[len(queries) :])), 2)
-    gallery.close()
-    catalogue.close()
+        index.close()
+        catalogue.close()
     return result
 
 
-def _table(folder: Path, count: int, pool: Array, vectors: Array, rng: np.random.Generator) -> SlotTable:
-    place = folder / "index"
-    place.mkdir()
-    records = np.memmap(place / "records.bin", np.uint64, "w+", shape=(count, KEYPOINTS, 2))
-    mapped = np.memmap(place / "vectors.bin", np.int8, "w+", shape=(count, vectors.shape[1]))
-    for start in range(0, count, _CHUNK):
-        size = min(_CHUNK, count - start)
-        chosen = pool[rng.integers(0, len(pool), (size, KEYPOINTS))]
-        chosen[..., 0] ^= _flips(rng, (size, KEYPOINTS))
-        records[start : start + size] = chosen
-        noise = rng.integers(-12, 13, (size, vectors.shape[1]), np.int8)
-        mapped[start : start + size] = np.clip(vectors[rng.integers(0, len(vectors), size)] // 2 + noise, -127, 127)
-    records.flush()
-    mapped.flush()
-    table = SlotTable(vectors.shape[1], count, records.view(np.ndarray), mapped.view(np.ndarray))
-    table.picture_ids = np.arange(1, count + 1)
-    table.channels = np.full(count, CHANNEL, np.int32)
-    table.keypoints = np.full(count, KEYPOINTS, np.int32)
-    table.visible = table.alive = np.ones(count, np.uint8)
-    table.visible = table.visible.copy()
-    return table
+def _fill(index: EmbeddedIndex, folder: Path, channels: Array, pool: Array, vectors: Array) -> None:
+    """Made-up pictures 1, 2, … of the given channels; what is saved meanwhile is mapped, and not held in memory."""
+    rng = np.random.default_rng(len(channels))
+    for start in range(0, len(channels), _CHUNK):
+        some = channels[start : start + _CHUNK]
+        records = pool[rng.integers(0, len(pool), (len(some), KEYPOINTS))]
+        records[..., 0] ^= _flips(rng, (len(some), KEYPOINTS))
+        noise = rng.integers(-12, 13, (len(some), vectors.shape[1]), np.int8)
+        made_up = np.clip(vectors[rng.integers(0, len(vectors), len(some))] // 2 + noise, -127, 127)
+        for i, channel in enumerate(some.tolist()):
+            index.insert(start + i + 1, channel, True, records[i].tobytes(), made_up[i].astype(np.int8).tobytes())
+        snapshot.save(index, folder)
 
 
 def _flips(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -198,15 +195,14 @@ def _flips(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return flips
 
 
-def _latency(gallery: Gallery, queries: list[LocalFeatures], threads: int, settings: EngineSettings) -> dict[str, Any]:
+def _latency(index: EmbeddedIndex, vocabulary: Vocabulary, queries: list[LocalFeatures]) -> dict[str, Any]:
     stages: dict[str, list[float]] = {"shortlist": [], "rank": [], "both": []}
-    with ThreadPoolExecutor(2) as pool:
-        for turn in range(2):  # the first turn warms caches and maps
-            for photo in queries:
-                a, b, candidates = _search(gallery, photo, settings, pool if threads > 1 else None)
-                if turn:
-                    for name, value in (("shortlist", a), ("rank", b), ("both", a + b)):
-                        stages[name].append(value)
+    for turn in range(2):  # the first turn warms caches and maps
+        for photo in queries:
+            a, b, candidates = _search(index, vocabulary, photo)
+            if turn:
+                for name, value in (("shortlist", a), ("rank", b), ("both", a + b)):
+                    stages[name].append(value)
     result: dict[str, Any] = {"candidates": candidates}
     for name, values in stages.items():
         result[f"{name}_p50_ms"], result[f"{name}_p95_ms"] = (
@@ -216,48 +212,25 @@ def _latency(gallery: Gallery, queries: list[LocalFeatures], threads: int, setti
 
 
 def _search(
-    gallery: Gallery,
-    photo: LocalFeatures,
-    settings: EngineSettings,
-    pool: ThreadPoolExecutor | None,
-    channels: Sequence[int] = (CHANNEL,),
+    index: EmbeddedIndex, vocabulary: Vocabulary, photo: LocalFeatures, channels: Sequence[int] = (CHANNEL,)
 ) -> tuple[float, float, int]:
-    vocabulary, table = gallery.vocabulary, gallery.table
-    started = time.perf_counter()
-    signatures = vocabulary.signatures(photo.descriptors)
-    shortlist = gallery.shortlist(
-        channels,
-        photo.descriptors,
-        signatures,
-        vocabulary.global_descriptor(photo.descriptors)[None],
-        votes_depth=settings.votes_depth,
-        global_depth=settings.global_depth,
-        pool=pool,
-    )
-    slots = shortlist.union()
-    middle = time.perf_counter()
-    points = photo.keypoints
-    index = rank.index_photo(points.xy, points.scale, points.angle, photo.descriptors, signatures, vocabulary)
-    halves = np.array_split(slots, 2) if pool else [slots]
-    base, grown = table.arrays
-    work = [(index, base, grown, half, table.keypoints) for half in halves]
-    other = pool.submit(rank.rank, *work[1]) if pool else None
-    rank.rank(*work[0])
-    if other is not None:
-        other.result()
-    return 1e3 * (middle - started), 1e3 * (time.perf_counter() - middle), len(slots)
+    """Milliseconds of the shortlist and of the ranking, and the number of candidates."""
+    clock = Clock()
+    found = index.rank(Query(photo, vocabulary), channels, clock=clock)
+    return clock.milliseconds["shortlist"], clock.milliseconds["rank"], len(found.pictures)
 
 
-def _adds(gallery: Gallery, pool: Array, vectors: Array, number: int = 2000) -> float:
+def _adds(index: EmbeddedIndex, count: int, pool: Array, vectors: Array, number: int = 2000) -> float:
     started = time.perf_counter()
-    top = int(gallery.table.picture_ids[gallery.table.count - 1])
     for i in range(number):
         rows = np.ascontiguousarray(pool[i * 7 % (len(pool) - KEYPOINTS) :][:KEYPOINTS])
-        gallery.take_in(top + 1 + i, CHANNEL, True, rows.tobytes(), vectors[i % len(vectors)].tobytes())
+        index.insert(count + 1 + i, CHANNEL, True, rows.tobytes(), vectors[i % len(vectors)].tobytes())
     return round(number / (time.perf_counter() - started), 0)
 
 
-def _merge_while_searching(gallery: Gallery, queries: list[LocalFeatures], settings: EngineSettings) -> dict[str, Any]:
+def _merge_while_searching(
+    index: EmbeddedIndex, vocabulary: Vocabulary, queries: list[LocalFeatures]
+) -> dict[str, Any]:
     """All segments are merged into one while searches go on."""
     times: list[float] = []
     done = threading.Event()
@@ -265,23 +238,21 @@ def _merge_while_searching(gallery: Gallery, queries: list[LocalFeatures], setti
     def search() -> None:
         while not done.is_set():
             for photo in queries:
-                a, b, _ = _search(gallery, photo, settings, None)
-                times.append(a + b)
+                times.append(sum(_search(index, vocabulary, photo)[:2]))
                 if done.is_set():
                     return
 
-    shard = gallery.shards[CHANNEL]
-    grown = list(shard.tail)
+    tail = index.describe()[CHANNEL]["tail"]
     searcher = threading.Thread(target=search)
     searcher.start()
     started = time.perf_counter()
-    gallery.build(CHANNEL, whole=True)
+    index.build(CHANNEL, whole=True)
     seconds = time.perf_counter() - started
     done.set()
     searcher.join()
     return {
-        "merged_pictures": sum(s.pictures for s in shard.segments[-1:]),
-        "tail": len(grown),
+        "merged_pictures": sum(s["pictures"] for s in index.describe()[CHANNEL]["segments"][-1:]),
+        "tail": tail,
         "seconds": round(seconds, 2),
         "search_p50_ms": round(float(np.median(times)), 2),
         "search_max_ms": round(max(times), 2),
@@ -327,21 +298,19 @@ def _measure_votes(count: int, pool: Array, queries: list[LocalFeatures], settin
 def _made_up_segment(count: int, pool: Array, preset: votes.VoteSettings) -> votes.Segment:
     """The inverted file of `count` pictures without their records: list lengths follow the pool's words."""
     words = 2 ** (2 * preset.half_bits)
-    drop = 10 - preset.half_bits
-    full = (pool[:, 1] >> np.uint64(40)).astype(np.int64) & 0xFFFFF
-    word = (full >> 10 >> drop) << preset.half_bits | (full & 1023) >> drop
+    word = coarsen(unpack(pool)[3], preset.half_bits).astype(np.int64)
     order = np.argsort(word, kind="stable")
     starts = np.searchsorted(word[order], np.arange(words + 1))
     total = count * preset.keypoints
     offsets = np.rint(starts * (total / len(pool))).astype(np.int64)
-    slots, signatures = np.empty(offsets[-1], np.uint32), np.empty(offsets[-1], np.uint64)
-    _fill(offsets, starts, pool[order, 0].copy(), count, slots, signatures)
+    places, signatures = np.empty(offsets[-1], np.uint32), np.empty(offsets[-1], np.uint64)
+    _post(offsets, starts, pool[order, 0].copy(), count, places, signatures)
     norms = np.full(count, preset.keypoints**-0.5, np.float32)
-    return votes.Segment(preset, 0, count, count, offsets, slots, signatures, norms)
+    return votes.Segment(preset, 0, count, count, offsets, places, signatures, norms)
 
 
 @njit(cache=True, nogil=True)
-def _fill(offsets, starts, pool, count, slots, signatures):  # type: ignore[no-untyped-def]  # compiled by Numba
+def _post(offsets, starts, pool, count, places, signatures):  # type: ignore[no-untyped-def]  # compiled by Numba
     state = np.uint64(88172645463325252)
     for word in range(len(offsets) - 1):
         length = offsets[word + 1] - offsets[word]
@@ -352,7 +321,7 @@ def _fill(offsets, starts, pool, count, slots, signatures):  # type: ignore[no-u
             state ^= state >> np.uint64(7)
             state ^= state << np.uint64(17)
             fraction = np.float64(state >> np.uint64(11)) / 9007199254740992.0
-            slots[offsets[word] + i] = np.uint32((i + fraction) * count / length)
+            places[offsets[word] + i] = np.uint32((i + fraction) * count / length)
             flips = (np.uint64(1) << (state & np.uint64(63))) | (
                 np.uint64(1) << ((state >> np.uint64(8)) & np.uint64(63))
             )

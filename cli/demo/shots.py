@@ -12,7 +12,6 @@ from cli.demo.posters import poster
 from cli.options import notices
 from engine.image import decode, encode_jpeg
 from engine.recognise.answer import Recognition
-from engine.recognise.explain import explained
 from engine.recognizer import Recognizer
 from training.simulation.photographs import simulate
 
@@ -60,6 +59,6 @@ def explain_all(recognizer: Recognizer, shots: list[Shot], folder: Path) -> int:
         best = next(iter(shot.found.results), None)
         if best is not None:
             target = folder / shot.file.with_suffix(".png").name
-            target.write_bytes(explained(recognizer, shot.file.read_bytes(), best))
+            target.write_bytes(recognizer.explain(shot.file.read_bytes(), best))
             drawn += 1
     return drawn

@@ -87,13 +87,11 @@ def _as_json(match: Match) -> dict[str, Any]:
 
 def _explain(recognizer: Recognizer, photo: bytes, found: Recognition, target: Path) -> str | None:
     """Draws the answer, or the best candidate where there is none; gives the file, None without a candidate."""
-    from engine.recognise.explain import explained
-
     best = found.answer or (found.results[0] if found.results else None)
     if best is None:
         notices().print(f"nothing to draw into {target}: no picture came near", markup=False)
         return None
-    target.write_bytes(explained(recognizer, photo, best))
+    target.write_bytes(recognizer.explain(photo, best))
     return str(target)
 
 

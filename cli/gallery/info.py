@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cli.options import AsJson, DataFolder, engine_settings, in_words, print_json
-
-if TYPE_CHECKING:
-    from engine.index.segments import IndexSegment
 
 
 def info(data: DataFolder, as_json: AsJson = False) -> None:
@@ -27,40 +23,30 @@ def gallery_info(folder: Path) -> dict[str, Any]:
     from engine.index.embedded import SHARED
     from engine.recognizer import Recognizer
 
-    saved = _saved_position(folder)
     with Recognizer.open(folder, engine_settings(), hold=False) as recognizer:
         found = recognizer.info()
         pictures = max(found["pictures"], 1)
         names = {channel.id: channel.name for channel in recognizer.catalogue.channels()} | {SHARED: "(small channels)"}
         shards = {
             names.get(number, str(number)): {
-                "segments": [_segment(segment) for segment in shard.segments],
-                "newest_ranked_whole": len(shard.tail),
+                "segments": [_segment(segment) for segment in shard["segments"]],
+                "newest_ranked_whole": shard["tail"],
             }
-            for number, shard in recognizer.gallery.shards.items()
+            for number, shard in recognizer.index.describe().items()
         }
     del found["segments"], found["tail"], found["holder"]
     return {
         **found,
         "disk_bytes_per_picture": round(found["disk_bytes"] / pictures),
         "indexes": shards,
-        "saved_log_position": saved,
-        "changes_since_saved": found["log_position"] - saved,
+        "changes_since_saved": found["log_position"] - found["saved_log_position"],
     }
 
 
-def _segment(segment: IndexSegment) -> dict[str, Any]:
-    preset = segment.votes.settings
-    votes = f"{preset.keypoints} keypoints, {2 * preset.half_bits}-bit words"
-    return {"pictures": segment.pictures, "global": segment.vectors.kind, "votes": votes}
-
-
-def _saved_position(folder: Path) -> int:
-    """Position of the log when the indexes were saved last; 0 where they never were, or must be built anew."""
-    try:
-        return int(json.loads((folder / "index" / "manifest.json").read_text())["seq"])
-    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, KeyError):
-        return 0
+def _segment(segment: dict[str, Any]) -> dict[str, Any]:
+    preset = segment["votes"]
+    votes = f"{preset['keypoints']} keypoints, {2 * preset['half_bits']}-bit words"
+    return {**segment, "votes": votes}
 
 
 def _show(found: dict[str, Any]) -> None:

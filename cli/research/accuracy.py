@@ -95,7 +95,7 @@ def evaluate(
         found = _collect(recognizer, evaluated, split)
         if outcomes:
             write_outcomes(outcomes, found)
-        count = recognizer.info()["pictures"]
+        count = sum(recognizer.index.sizes.values())
         result = report(found, recognizer.calibration, threshold=recognizer.default_threshold, gallery=count)
     if as_json:
         print_json(result)
@@ -167,12 +167,13 @@ def _gallery(
     **changes: Any,
 ) -> Iterator[tuple[Recognizer, list[EvaluationSet]]]:
     """One gallery with the references of all sets and the distractors; what is refused is told."""
-    from benchmarks.sets import fill, pictures_in, read_set
+    from benchmarks.sets import fill, read_set
+    from engine.image_files import list_pictures
 
     if model is not None:
         changes["model"] = model
     evaluated = [read_set(folder) for folder in sets]
-    others = [path for folder in distractors or () for path in pictures_in(folder)[:limit]]
+    others = [path for folder in distractors or () for path in list_pictures(folder)[:limit]]
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         recognizer = stack.enter_context(opened(folder, shared=False, **changes))

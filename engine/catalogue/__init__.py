@@ -1,5 +1,6 @@
 """The catalogue: the truth about channels and pictures."""
 
-from engine.catalogue.catalogue import Catalogue, Change, Channel, Picture, StoredFeatures
+from engine.catalogue.catalogue import Catalogue
+from engine.catalogue.entries import Change, Channel, Picture, PictureChanges, StoredFeatures
 
-__all__ = ["Catalogue", "Change", "Channel", "Picture", "StoredFeatures"]
+__all__ = ["Catalogue", "Change", "Channel", "Picture", "PictureChanges", "StoredFeatures"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -14,24 +15,33 @@ from engine.describe.patches import extract_patches
 from engine.describe.records import pack
 from engine.describe.repeatability import found_again
 from engine.image import resize_long_side, to_gray
+from engine.threads import run_both
 from engine.values import Array, ByteArray, ColorImage, FloatArray
 
+FEATURE_VERSION = 3
+"""Part of every gallery's fingerprint: raise it when stored features change their meaning."""
 SHARPNESS = 3
 """Power of the probability that weighs the draw: 1 and 2 gained less, and so did higher ones, which crowd the
 keypoints together (docs/decisions/0006)."""
 
+_WORTH_SHARING = 100
+"""Keypoints from which on two threads are quicker than one."""
+
 
 @dataclass(frozen=True)
 class LocalFeatures:
-    """keypoints in pixels of the image at its working size; descriptors (N, D) float32; size: width and
-    height of the working image; orb: (N, 32) uint8, where it was asked for; weights: (N,) float32, what each patch
-    counts in the global descriptor, None: alike."""
+    """N keypoints of an image at its working size, described."""
 
     keypoints: Keypoints
+    """In pixels of the working image."""
     descriptors: FloatArray
+    """(N, D) float32."""
     size: tuple[int, int]
+    """Width and height of the working image."""
     orb: ByteArray | None = None
+    """(N, 32) uint8, where it was asked for."""
     weights: FloatArray | None = None
+    """(N,) float32, what each patch counts in the global descriptor; None: alike."""
 
 
 def describe_photo(
@@ -78,6 +88,18 @@ def pack_features(features: LocalFeatures, model: PatchModel) -> Array:
     return pack(features.keypoints, words, vocabulary.signatures(features.descriptors))
 
 
+def feature_fingerprint() -> str:
+    """8 hexadecimal digits of all that decides the meaning of stored features beside the model: the version, and how a
+    picture's keypoints are sought. The text is written out, so that no name in the code is part of it."""
+    d = PICTURE_DETECTOR
+    facts = (
+        f"({FEATURE_VERSION}, DetectorSettings(long_side={d.long_side}, count={d.count}, "
+        f"fast_threshold={d.fast_threshold}, faint_threshold={d.faint_threshold}, faint_below={d.faint_below}, "
+        f"cells={d.cells}, contrast={d.contrast}))"
+    )
+    return hashlib.sha256(facts.encode()).hexdigest()[:8]
+
+
 def _describe(
     image: ColorImage, model: PatchModel, detector: DetectorSettings, *, orb: bool, pool: Executor | None = None
 ) -> LocalFeatures:
@@ -87,11 +109,11 @@ def _describe(
     def describe(rows: Array) -> FloatArray:
         return model.describe(extract_patches(gray, keypoints.take(rows)))
 
-    if pool is None or len(keypoints) < 100:
-        descriptors = describe(np.arange(len(keypoints)))
+    rows = np.arange(len(keypoints))
+    if pool is None or len(rows) < _WORTH_SHARING:
+        descriptors = describe(rows)
     else:
-        first, second = np.array_split(np.arange(len(keypoints)), 2)
-        other = pool.submit(describe, second)
-        descriptors = np.concatenate([describe(first), other.result()])
+        first, second = np.array_split(rows, 2)
+        descriptors = np.concatenate(run_both(pool, lambda: describe(first), lambda: describe(second)))
     bits = describe_orb(gray, keypoints) if orb else None
     return LocalFeatures(keypoints, descriptors, (gray.shape[1], gray.shape[0]), bits)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +12,30 @@ import numpy as np
 from engine.describe.vocabulary import Vocabulary, load_vocabulary
 from engine.errors import ModelError
 from engine.onnx_session import open_session
-from engine.settings import DEFAULT_MODEL
+from engine.settings import DEFAULT_MODEL, DEFAULT_PROVIDERS
 from engine.values import ByteArray, FloatArray
 
 BATCH = 64
 """Patches of an inference: few enough that what passes between two layers stays in the processor's cache."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RuntimeSettings:
-    """model: folder with card.json; threads: of one inference; providers: ONNX Runtime's execution
-    providers, tried in order."""
-
-    model: Path = DEFAULT_MODEL
-    threads: int = 1
-    providers: tuple[str, ...] = ("CPUExecutionProvider",)
-
-
 class PatchModel:
     """Patches to descriptors. Safe for use by many threads."""
 
-    def __init__(self, settings: RuntimeSettings | None = None) -> None:
-        settings = settings or RuntimeSettings()
-        self.card = read_card(settings.model / "card.json")
-        network = settings.model / str(self.card["network"])
-        vocabulary = settings.model / str(self.card["vocabulary"])
+    def __init__(
+        self,
+        folder: Path = DEFAULT_MODEL,
+        *,
+        threads: int = 1,
+        providers: tuple[str, ...] = DEFAULT_PROVIDERS,
+    ) -> None:
+        """folder: with card.json; threads: of one inference. Raises ModelError."""
+        self.card = read_card(folder / "card.json")
+        network = folder / str(self.card["network"])
+        vocabulary = folder / str(self.card["vocabulary"])
         self.vocabulary: Vocabulary = load_vocabulary(vocabulary)
         self.dimension = int(self.card["dimension"])
-        self._session = open_session(network, threads=settings.threads, providers=settings.providers)
+        self._session = open_session(network, threads=threads, providers=providers)
         self._input = self._session.get_inputs()[0].name
         digest = hashlib.sha256(network.read_bytes() + vocabulary.read_bytes())
         self.fingerprint = f"{self.card['name']}-{digest.hexdigest()[:12]}"

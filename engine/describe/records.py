@@ -1,13 +1,16 @@
-"""A picture's keypoints in 16 bytes each: two uint64, the signature and a packed word.
+"""A picture's keypoints in 16 bytes each: two uint64, the signature and a packed number.
 
-The packed word holds, from its low end: angle 8 bits (turn / 256), scale 8 bits (sixteenths of a pyramid
+The packed number holds, from its low end: angle 8 bits (turn / 256), scale 8 bits (sixteenths of a pyramid
 level), y 12 bits and x 12 bits (eighths of a pixel of the picture at 480 pixels), word 20 bits, 4 spare.
 Rows stand in the order in which they take part in votes; a record is filled up with zero rows.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numba import njit
 
 from engine.describe.keypoints import LEVEL_FACTOR, PICTURE_DETECTOR, Keypoints
 from engine.values import Array, FloatArray
@@ -15,6 +18,12 @@ from engine.values import Array, FloatArray
 KEYPOINTS = PICTURE_DETECTOR.count
 RECORD_BYTES = KEYPOINTS * 16
 _LOG_LEVEL = np.log(LEVEL_FACTOR)
+SCALE_STEP = np.float32(_LOG_LEVEL / 16)
+"""Natural logarithm of one step of the packed scale."""
+ANGLE_STEP = np.float32(np.pi / 128)
+"""Radians of one step of the packed angle."""
+PIXEL_STEP = np.float32(0.125)
+"""Pixels of the 480-pixel frame in one step of the packed coordinates."""
 
 
 def pack(keypoints: Keypoints, words: Array, signatures: Array) -> Array:
@@ -31,17 +40,59 @@ def _none() -> Array:
     return np.zeros(0, np.uint64)
 
 
+# The layout in one place. Each takes a packed number, or an array of them; compiled kernels call the same by the
+# names without an underscore.
+
+
+def _x(packed: Any) -> Any:
+    return packed >> np.uint64(28) & np.uint64(4095)
+
+
+def _y(packed: Any) -> Any:
+    return packed >> np.uint64(16) & np.uint64(4095)
+
+
+def _scale(packed: Any) -> Any:
+    return packed >> np.uint64(8) & np.uint64(255)
+
+
+def _angle(packed: Any) -> Any:
+    return packed & np.uint64(255)
+
+
+def _word(packed: Any) -> Any:
+    return packed >> np.uint64(40) & np.uint64(0xFFFFF)
+
+
+x_of, y_of, scale_of, angle_of, word_of = (njit(nogil=True)(f) for f in (_x, _y, _scale, _angle, _word))
+"""Steps of x, y, scale and angle, and the 20-bit word, of a packed number: for compiled kernels."""
+
+
+@njit(nogil=True)
+def record_at(base: Array, later: Array, place: int) -> Array:
+    """The (400, 2) record at `place` of two arrays that count as one, `later` behind `base`; for compiled kernels."""
+    record: Array = base[place] if place < len(base) else later[place - len(base)]
+    return record
+
+
 def unpack(rows: Array) -> tuple[FloatArray, FloatArray, FloatArray, Array, Array]:
     """xy (N, 2), scale (N,), angle (N,), words (N,) uint32, signatures (N,) uint64 of packed rows (N, 2)."""
     packed = rows[:, 1]
-    xy = np.stack([packed >> np.uint64(28) & np.uint64(4095), packed >> np.uint64(16) & np.uint64(4095)], 1)
-    scale = LEVEL_FACTOR ** ((packed >> np.uint64(8) & np.uint64(255)).astype(np.float32) / 16)
-    angle = (packed & np.uint64(255)).astype(np.float32) * np.float32(np.pi / 128)
-    words = (packed >> np.uint64(40) & np.uint64(0xFFFFF)).astype(np.uint32)
+    xy = np.stack([_x(packed), _y(packed)], 1)
+    scale = LEVEL_FACTOR ** (_scale(packed).astype(np.float32) / 16)
+    angle = _angle(packed).astype(np.float32) * ANGLE_STEP
+    words = _word(packed).astype(np.uint32)
     return (xy / 8).astype(np.float32), scale.astype(np.float32), angle.astype(np.float32), words, rows[:, 0]
 
 
+def frame_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of the frame that a record's coordinates lie in, of a picture of `size` pixels."""
+    factor = PICTURE_DETECTOR.long_side / max(size)
+    return round(size[0] * factor), round(size[1] * factor)
+
+
 def to_bytes(rows: Array) -> bytes:
+    """What the catalogue stores of (N, 2) uint64 rows: little-endian on every machine."""
     return np.ascontiguousarray(rows, "<u8").tobytes()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -20,7 +21,6 @@ from engine.values import Array, FloatArray
 
 HALF_BITS = 10
 ROOT_BITS = 5
-BITS = 64
 ASSIGNED_CELLS = 4
 """Cells of the global descriptor that a patch takes part in: docs/decisions/0008."""
 _MATRICES = ("medians", "vlad_centroids", "vlad_mean", "vlad_matrix", "repeatability")
@@ -98,6 +98,17 @@ class Vocabulary:
         flat = np.sign(cells) * np.sqrt(np.abs(cells))
         unit: FloatArray = flat / max(float(np.linalg.norm(flat)), 1e-9)
         return unit.ravel().astype(np.float32)
+
+
+def coarsen(words: Any, half_bits: int) -> Any:
+    """Words of 2 x `half_bits` bits from a 20-bit word or an array of them (unsigned): of both halves' numbers the
+    first bits stay. Compiled kernels call it by the name `coarse_word`."""
+    drop = np.uint64(HALF_BITS - half_bits)
+    left, right = words >> np.uint64(HALF_BITS), words & np.uint64(2**HALF_BITS - 1)
+    return (left >> drop) << np.uint64(half_bits) | (right >> drop)
+
+
+coarse_word = njit(nogil=True)(coarsen)
 
 
 def _squared(points: FloatArray, centres: FloatArray) -> FloatArray:

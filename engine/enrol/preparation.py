@@ -19,16 +19,19 @@ RENDITION_SIDE = 640
 
 
 @dataclass(frozen=True, kw_only=True)
-class Described:
-    """level: 1 to 5; size: width and height of the given image without its plain margins; keypoints: how many."""
+class PreparedPicture:
+    """What the catalogue stores of an image."""
 
     features: StoredFeatures
     level: int
+    """1 to 5."""
     size: tuple[int, int]
+    """Width and height of the given image without its plain margins."""
     keypoints: int
+    """How many."""
 
 
-def describe_addition(image: bytes, model: PatchModel, settings: EngineSettings, *, trim: bool) -> Described:
+def prepare_picture(image: bytes, model: PatchModel, settings: EngineSettings, *, trim: bool) -> PreparedPicture:
     """trim: cuts plain margins off. Raises the ImageErrors, TooFewFeatures among them."""
     decoded, full = decode(image, long_side=RENDITION_SIDE, limits=settings.limits)
     height, width = decoded.shape[:2]
@@ -49,4 +52,4 @@ def describe_addition(image: bytes, model: PatchModel, settings: EngineSettings,
         jpeg=encode_jpeg(kept) if settings.keep_pictures else None,
         orb=None if features.orb is None else features.orb.tobytes(),
     )
-    return Described(features=stored, level=level_of(value), size=size, keypoints=len(rows))
+    return PreparedPicture(features=stored, level=level_of(value), size=size, keypoints=len(rows))

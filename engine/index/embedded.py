@@ -1,9 +1,11 @@
-"""The searchable view of a catalogue: records, shortlists, and how they follow the log of changes.
+"""The index that lives in the server's own process and on its disk, and how it follows the log of changes.
 
 Every picture has a slot, numbered in the order of addition. Slots are never reused; removed ones are
-hidden at once and left out when indexes are built anew. Channels above `OWN_SHARD` pictures have a shard of
-their own, the small ones share one. A shard is a list of immutable segments and a short tail of newer
+hidden at once and left out when indexes are built anew. Channels above `EngineSettings.own_shard` pictures have a
+shard of their own, the small ones share one. A shard is a list of immutable segments and a short tail of newer
 slots, which is ranked whole: an addition is visible in the next search without touching an index.
+
+What others know of an index is this: `refresh`, `rank`, counts and sizes, all in picture numbers.
 """
 
 from __future__ import annotations
@@ -11,34 +13,45 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from engine.catalogue import Catalogue
-from engine.describe.records import KEYPOINTS
+from engine.describe.query import Query
+from engine.describe.records import RECORD_BYTES
 from engine.describe.vocabulary import Vocabulary
+from engine.index.ranking import Part, Ranking, best_first, score_slots, search_lists
 from engine.index.segments import IndexSegment, Shard
 from engine.index.slots import SlotTable
 from engine.settings import EngineSettings
 from engine.shortlist import global_index, votes
-from engine.shortlist.lists import Shortlist, _best
+from engine.shortlist.lists import Shortlist
+from engine.timing import Clock
 from engine.values import Array, FloatArray
 
-OWN_SHARD = 5_000
-TAIL = 512
-"""Newest pictures of a shard that are ranked whole, about 3 ms a photo, before a segment is made of them."""
 SHARED = 0
 """The shard of the small channels; other shards have their channel's number."""
 _BATCH = 500
+"""Pictures whose features are read in one query of the catalogue: about 4 MB."""
 
 
-class Gallery:
-    """Follows the catalogue. Searches may run together and beside `refresh`."""
+class EmbeddedIndex:
+    """Follows one catalogue. Searches may run together and beside `refresh`."""
 
-    def __init__(self, catalogue: Catalogue, vocabulary: Vocabulary, settings: EngineSettings) -> None:
-        self.catalogue, self.settings, self.vocabulary = catalogue, settings, vocabulary
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        vocabulary: Vocabulary,
+        settings: EngineSettings,
+        *,
+        pool: Executor | None = None,
+    ) -> None:
+        """pool: threads that may share the work of one search."""
+        self.catalogue, self.vocabulary, self.settings, self.pool = catalogue, vocabulary, settings, pool
         self.table = SlotTable(vocabulary.global_dimension)
         self.seq = 0
+        """The log position up to which all is taken in."""
         self.shards: dict[int, Shard] = {SHARED: Shard()}
         self.small: dict[int, list[int]] = {}
         self.sizes: dict[int, int] = {}
@@ -47,8 +60,6 @@ class Gallery:
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="index-builder")
         self._builds: dict[int, Future[None]] = {}
         self._masks: tuple[tuple[int, tuple[int, ...]], Array] | None = None
-        self.saved_as: dict[int, str] = {}
-        """File names of the segments that `engine.index.snapshot` has written, by their `id`."""
 
     def recount(self) -> None:
         """Sizes and slots by channel, from a loaded table."""
@@ -80,7 +91,7 @@ class Gallery:
                 living = [c.picture_id for c in last.values() if c.kind != "remove"]
                 for start in range(0, len(living), _BATCH):
                     for row in self.catalogue.features(sorted(living[start : start + _BATCH])):
-                        self.take_in(*row)
+                        self.insert(*row)
                 for change in last.values():
                     if change.kind == "remove":
                         self._hide(change.picture_id)
@@ -89,24 +100,23 @@ class Gallery:
             for number in list(self.shards):
                 self._tidy(number)
 
-    def take_in(self, picture_id: int, channel: int, active: bool, keypoints: bytes, vector: bytes) -> None:
-        """A picture of the catalogue, new or changed."""
+    def insert(self, picture_id: int, channel: int, active: bool, keypoints: bytes, vector: bytes) -> None:
+        """Takes in a picture of the catalogue, new or changed."""
         slot = self.table.slot_of(picture_id)
         if slot is not None:
             self.table.visible[slot] = active
             return
         slot = self.table.append(picture_id, channel, active, keypoints, vector)
-        self.enlist(slot, channel)
+        self._join_shard(slot, channel)
 
-    def enlist(self, slot: int, channel: int) -> None:
-        """Makes a new slot part of its channel's shard."""
+    def _join_shard(self, slot: int, channel: int) -> None:
         self.sizes[channel] = self.sizes.get(channel, 0) + 1
         if channel in self.shards:
             self.shards[channel].tail.append(slot)
             return
         self.small.setdefault(channel, []).append(slot)
         self.shards[SHARED].tail.append(slot)
-        if self.sizes[channel] > OWN_SHARD:
+        if self.sizes[channel] > self.settings.own_shard:
             self._give_own_shard(channel)
 
     def _give_own_shard(self, channel: int) -> None:
@@ -130,7 +140,7 @@ class Gallery:
     def _tidy(self, number: int) -> None:
         shard = self.shards[number]
         running = self._builds.get(number)
-        if len(shard.tail) >= TAIL and (running is None or running.done()):
+        if len(shard.tail) >= self.settings.tail and (running is None or running.done()):
             self._builds[number] = self._builder.submit(self.build, number)
 
     def wait_for_builds(self) -> None:
@@ -138,7 +148,7 @@ class Gallery:
         while True:
             with self.lock:
                 running = [build for build in self._builds.values() if not build.done()]
-                due = [n for n, shard in self.shards.items() if len(shard.tail) >= TAIL]
+                due = [n for n, shard in self.shards.items() if len(shard.tail) >= self.settings.tail]
                 if not running:
                     for number in due:
                         self._tidy(number)
@@ -167,10 +177,10 @@ class Gallery:
                 own = np.isin(self.table.channels[slots], [c for c in self.shards if c != SHARED], invert=True)
             slots = np.sort(slots[own & (self.table.alive[slots] == 1)])
             table = self.table
-            (base, grown), counts = table.arrays, table.keypoints
+            (base, later), counts = table.arrays, table.keypoints
         # Searches and additions go on: rows below the table's count never change.
         built = IndexSegment(
-            votes.build_segment(votes.settings_for(len(slots)), slots, base, grown, counts),
+            votes.build_segment(votes.settings_for(len(slots)), slots, base, later, counts),
             global_index.build_index(slots, table.vectors(slots)),
         )
         with self.lock:
@@ -180,55 +190,78 @@ class Gallery:
 
     # Searching
 
-    def size(self, channels: Sequence[int]) -> int:
-        return sum(self.sizes.get(c, 0) for c in channels)
-
-    def shortlist(
+    def rank(
         self,
+        query: Query,
         channels: Sequence[int],
-        descriptors: FloatArray,
-        signatures: Array,
-        queries: FloatArray,
         *,
-        votes_depth: int,
-        global_depth: int,
-        small_whole: bool = True,
-        pool: Executor | None = None,
+        deeper: int = 1,
+        everything: bool = False,
+        clock: Clock | None = None,
+    ) -> Ranking:
+        """The channels' pictures that the lists name, ranked by geometry, with the records of as many as are verified.
+
+        deeper: how many times as deep as the settings say the lists are read; everything: all pictures are ranked
+        (a ceiling to compare with). clock: counts the stages "shortlist" and "rank".
+        """
+        clock, settings = clock or Clock(), self.settings
+        with clock.stage("shortlist"):
+            if everything:
+                slots = self._visible(channels)
+            else:
+                depths = deeper * settings.votes_depth, deeper * settings.global_depth
+                slots = self._shortlist(query, channels, *depths, small_whole=True).union()
+        with clock.stage("rank"):
+            scores = score_slots(self.table, query, slots, pool=self.pool)
+            return best_first(self.table, slots, scores, records=settings.verified)
+
+    def shortlist(self, query: Query, channels: Sequence[int], *, votes_depth: int, global_depth: int) -> Shortlist:
+        """Picture numbers by each list, which search the small channels too, to see how good they are."""
+        found = self._shortlist(query, channels, votes_depth, global_depth, small_whole=False)
+        ids = self.table.picture_ids
+        return Shortlist(ids[found.votes], ids[found.by_global], ids[found.always])
+
+    def score(self, query: Query, pictures: Array) -> FloatArray:
+        """(C,) float32 scores of the ranking by geometry of (C,) picture numbers; 0 for those that are not here."""
+        slots = self.table.slots_of(pictures)
+        scores = np.zeros(len(slots), np.float32)
+        scores[slots >= 0] = score_slots(self.table, query, slots[slots >= 0], pool=self.pool)
+        return scores
+
+    def extract(self, pictures: Array) -> tuple[Array, Array, Array]:
+        """Copies of what is kept of (N,) pictures that are here: records (N, 400, 2) uint64, their keypoints (N,)
+        int32, and vectors (N, G) int8. For who builds lists of his own."""
+        slots = self.table.slots_of(pictures)
+        records = np.zeros((len(slots), *self.table.arrays[0].shape[1:]), np.uint64)
+        for record, slot in zip(records, slots, strict=True):
+            rows = self.table.records(int(slot))
+            record[: len(rows)] = rows
+        return records, self.table.keypoints[slots], self.table.vectors(slots)
+
+    def _shortlist(
+        self, query: Query, channels: Sequence[int], votes_depth: int, global_depth: int, *, small_whole: bool
     ) -> Shortlist:
-        """Candidates of the channels. descriptors (N, D), signatures (N,) of the photo's keypoints;
-        queries: (Q, G) its global descriptor and those of its windows; small_whole: False has the lists
-        search small channels, too, to see how good they are."""
+        """Slots. small_whole: small channels are ranked whole where they hold few pictures together."""
         with self.lock:
-            table = self.table
-            always: list[Array] = []
+            visible = self.table.visible
+            whole: list[Array] = []
             searched: list[tuple[Shard, Array]] = []
             small = [c for c in channels if c in self.small]
             if small_whole and sum(self.sizes[c] for c in small) <= self.settings.exhaustive_up_to:
-                always += [np.array(self.small[c], np.int64) for c in small]
+                whole = [np.array(self.small[c], np.int64) for c in small]
             elif small:
                 searched.append((self.shards[SHARED], self._mask(tuple(sorted(small)))))
-            searched += [(self.shards[c], table.visible) for c in channels if c in self.shards and c != SHARED]
-            work = [(shard.segments, np.array(shard.tail, np.int64), allowed) for shard, allowed in searched]
-        voted: list[tuple[Array, FloatArray]] = []
-        similar: list[tuple[Array, FloatArray]] = []
-        words: dict[tuple[int, int], Array] = {}
-        for segments, tail, allowed in work:
-            always.append(tail[allowed[tail] == 1])
-            for segment in segments:
-                preset = segment.votes.settings
-                if self.settings.use_votes and votes_depth:
-                    key = (preset.half_bits, preset.words)
-                    if key not in words:
-                        words[key] = self.vocabulary.nearest_words(
-                            descriptors, half_bits=preset.half_bits, count=preset.words
-                        )
-                    voted.append(
-                        votes.search(segment.votes, words[key], signatures, allowed, depth=votes_depth, pool=pool)
-                    )
-                if self.settings.use_global and global_depth:
-                    similar.append(global_index.search(segment.vectors, queries, allowed, depth=global_depth))
-        slots = np.concatenate(always) if always else np.zeros(0, np.int64)
-        return Shortlist(_best(voted, votes_depth), _best(similar, global_depth), slots[table.visible[slots] == 1])
+            searched += [(self.shards[c], visible) for c in channels if c in self.shards and c != SHARED]
+            parts = [Part(s.segments, np.array(s.tail, np.int64), allowed) for s, allowed in searched]
+        depths = {"votes_depth": votes_depth, "global_depth": global_depth}
+        found = search_lists(parts, query, self.settings, **depths, pool=self.pool)
+        always = np.concatenate([*whole, found.always])
+        return Shortlist(found.votes, found.by_global, always[self.table.visible[always] == 1])
+
+    def _visible(self, channels: Sequence[int]) -> Array:
+        """Slots of all the channels' pictures that a search may see."""
+        table, count = self.table, self.table.count
+        return np.flatnonzero(np.isin(table.channels[:count], list(channels)) & (table.visible[:count] == 1))
 
     def _mask(self, channels: tuple[int, ...]) -> Array:
         """(S,) uint8: visible pictures of these channels; the last one asked for is kept."""
@@ -245,7 +278,34 @@ class Gallery:
         with self.lock:
             segments = [s for shard in self.shards.values() for s in shard.segments]
             return {
-                "records": int(self.table.count * KEYPOINTS * 16),
+                "records": self.table.count * RECORD_BYTES,
                 "votes": sum(s.votes.bytes for s in segments),
                 "global": sum(s.vectors.bytes for s in segments),
+            }
+
+    # Counts and sizes
+
+    @property
+    def pictures(self) -> int:
+        """All that are here, switched-off ones too."""
+        return sum(self.sizes.values())
+
+    @property
+    def unsaved(self) -> int:
+        """Pictures that are in memory alone."""
+        return self.table.unsaved
+
+    def describe(self) -> dict[int, dict[str, Any]]:
+        """By shard (SHARED: the small channels'): "segments", each with "pictures", the kind "global" and the preset
+        "votes"; "tail": how many of the newest pictures are ranked whole."""
+        with self.lock:
+            return {
+                number: {
+                    "segments": [
+                        {"pictures": s.pictures, "global": s.vectors.kind, "votes": vars(s.votes.settings)}
+                        for s in shard.segments
+                    ],
+                    "tail": len(shard.tail),
+                }
+                for number, shard in self.shards.items()
             }

@@ -9,12 +9,14 @@ from engine.shortlist.votes import Segment
 from engine.values import Array
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class IndexSegment:
     """Both lists over the same slots."""
 
     votes: Segment
     vectors: VectorIndex
+    file_name: str | None = None
+    """What its files begin with; None until it is saved."""
 
     @property
     def pictures(self) -> int:
@@ -22,10 +24,12 @@ class IndexSegment:
 
     @property
     def slots(self) -> Array:
-        return self.vectors.slots
+        return self.vectors.places
 
 
 @dataclass
 class Shard:
+    """The segments of a large channel, or of all small ones, and the newest slots, which are in none."""
+
     segments: tuple[IndexSegment, ...] = ()
     tail: list[int] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The slot table: one row per picture, in the order of addition."""
+"""The slot table: one row per picture, in the order of addition. Slots do not leave this package."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import InitVar, dataclass
 
 import numpy as np
 
-from engine.describe.records import KEYPOINTS, from_bytes
+from engine.describe.records import KEYPOINTS, from_bytes, record_at
 from engine.values import Array
 
 
@@ -15,7 +15,7 @@ class SlotTable:
     """One row per slot, in arrays that grow by doubling. Rows below `count` never change, except `visible`: 1
     while the picture exists and is active; `alive`: while it exists.
 
-    base: (B, 400, 2) uint64 records mapped from disk; grown: those of later slots, in memory; likewise
+    base: (B, 400, 2) uint64 records mapped from disk; later: those of newer slots, in memory; likewise
     vectors (int8). A search reads both through `arrays`, after it has its slots: the pair is replaced at
     once when memory grows or a save moves the border, and what comes later holds all earlier slots."""
 
@@ -34,8 +34,14 @@ class SlotTable:
         self.arrays = (base, np.zeros((0, KEYPOINTS, 2), np.uint64))
         self.vector_arrays = (base_vectors, np.zeros((0, self.dimension), np.int8))
 
+    @property
+    def unsaved(self) -> int:
+        """Slots whose records are in memory alone."""
+        return self.count - len(self.arrays[0])
+
     def append(self, picture_id: int, channel: int, active: bool, keypoints: bytes, vector: bytes) -> int:
-        slot, row = self.count, self.count - len(self.arrays[0])
+        """The slot of a new picture; picture numbers must grow."""
+        slot, row = self.count, self.unsaved
         for name in ("picture_ids", "channels", "keypoints", "visible", "alive"):
             setattr(self, name, _room(getattr(self, name), slot))
         self.arrays = (self.arrays[0], _room(self.arrays[1], row))
@@ -53,27 +59,33 @@ class SlotTable:
         at = int(np.searchsorted(self.picture_ids[: self.count], picture_id))
         return at if at < self.count and self.picture_ids[at] == picture_id else None
 
+    def slots_of(self, pictures: Array) -> Array:
+        """(N,) int64 slots of (N,) picture numbers, -1 where there is none."""
+        ids = self.picture_ids[: self.count]
+        at = np.searchsorted(ids, pictures)
+        known = at < self.count
+        known[known] = ids[at[known]] == np.asarray(pictures)[known]
+        return np.where(known, at, -1)
+
     def records(self, slot: int) -> Array:
         """(n, 2) uint64 keypoint rows of one slot."""
-        base, grown = self.arrays
-        record = base[slot] if slot < len(base) else grown[slot - len(base)]
-        return np.asarray(record[: self.keypoints[slot]])
+        return np.asarray(record_at.py_func(*self.arrays, slot)[: self.keypoints[slot]])
 
     def vectors(self, slots: Array) -> Array:
         """(N, G) int8."""
-        base, grown = self.vector_arrays
+        base, later = self.vector_arrays
         result = np.empty((len(slots), self.dimension), np.int8)
         old = slots < len(base)
         result[old] = base[slots[old]]
-        result[~old] = grown[slots[~old] - len(base)]
+        result[~old] = later[slots[~old] - len(base)]
         return result
 
     def rebase(self, base: Array, base_vectors: Array) -> None:
         """The first len(base) slots are read from `base` from now on, and their memory is given back."""
         moved = len(base) - len(self.arrays[0])
-        grown = self.arrays[1][moved : self.count - len(self.arrays[0])].copy()
+        later = self.arrays[1][moved : self.count - len(self.arrays[0])].copy()
         vectors = self.vector_arrays[1][moved : self.count - len(self.arrays[0])].copy()
-        self.arrays, self.vector_arrays = (base, grown), (base_vectors, vectors)
+        self.arrays, self.vector_arrays = (base, later), (base_vectors, vectors)
 
 
 def _room(array: Array, row: int) -> Array:

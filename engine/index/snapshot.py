@@ -1,4 +1,4 @@
-"""The gallery's derived files: saved so that a start maps them instead of replaying the whole log.
+"""The index's derived files: saved so that a start maps them instead of replaying the whole log.
 
 FOLDER/index/manifest.json names everything and the log position it stands for; it is replaced last, by
 rename, so that a reader finds either the old or the new state. Records and vectors only grow at their
@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.describe.records import KEYPOINTS
+from engine.describe.records import KEYPOINTS, RECORD_BYTES
 from engine.errors import StorageFull
-from engine.index.embedded import Gallery
+from engine.index.embedded import EmbeddedIndex
 from engine.index.segments import IndexSegment, Shard
 from engine.index.slots import SlotTable
 from engine.shortlist import global_index, votes
@@ -43,21 +43,23 @@ class _State:
     seq: int
     count: int
     base: int
-    grown: Array
-    grown_vectors: Array
+    """Slots that an earlier save has written already."""
+    later: Array
+    later_vectors: Array
+    """What is to be written behind them."""
     columns: dict[str, Array]
     shards: dict[int, tuple[tuple[IndexSegment, ...], list[int]]]
 
 
-def save(gallery: Gallery, folder: Path) -> None:
-    """Writes the state of `gallery`, while searches and additions go on; one save at a time (the holder's).
+def save(index: EmbeddedIndex, folder: Path) -> None:
+    """Writes the state of `index`, while searches and additions go on; one save at a time (the holder's).
     Raises StorageFull; the old state stays valid."""
     place = folder / "index"
     place.mkdir(exist_ok=True)
-    gallery.wait_for_builds()
-    state = _take(gallery)
+    index.wait_for_builds()
+    state = _take(index)
     try:
-        manifest = _write(gallery, state, place)
+        manifest = _write(index, state, place)
         temporary = place / "manifest.json.part"
         with temporary.open("w") as file:
             json.dump(manifest, file)
@@ -69,51 +71,48 @@ def save(gallery: Gallery, folder: Path) -> None:
         if error.errno == errno.ENOSPC:
             raise StorageFull(str(folder)) from error
         raise
-    records, vectors = _map(place, state.count, gallery.table.dimension)
-    with gallery.lock:
-        gallery.table.rebase(records, vectors)
+    records, vectors = _map(place, state.count, index.table.dimension)
+    with index.lock:
+        index.table.rebase(records, vectors)
     _drop_unnamed(place, manifest)
 
 
-def _take(gallery: Gallery) -> _State:
-    with gallery.lock:
-        table = gallery.table
-        base, grown = table.arrays
-        rows = table.count - len(base)
+def _take(index: EmbeddedIndex) -> _State:
+    with index.lock:
+        table = index.table
+        base, later = table.arrays
         return _State(
-            gallery.seq,
+            index.seq,
             table.count,
             len(base),
-            grown[:rows],
-            table.vector_arrays[1][:rows],
+            later[: table.unsaved],
+            table.vector_arrays[1][: table.unsaved],
             {name: getattr(table, name)[: table.count].copy() for name in _COLUMNS},
-            {number: (shard.segments, list(shard.tail)) for number, shard in gallery.shards.items()},
+            {number: (shard.segments, list(shard.tail)) for number, shard in index.shards.items()},
         )
 
 
-def _write(gallery: Gallery, state: _State, place: Path) -> dict[str, Any]:
-    dimension = gallery.table.dimension
-    _extend(place / "records.bin", state.base * KEYPOINTS * 16, state.grown)
-    _extend(place / "vectors.bin", state.base * dimension, state.grown_vectors)
+def _write(index: EmbeddedIndex, state: _State, place: Path) -> dict[str, Any]:
+    dimension = index.table.dimension
+    _extend(place / "records.bin", state.base * RECORD_BYTES, state.later)
+    _extend(place / "vectors.bin", state.base * dimension, state.later_vectors)
     columns = f"slots-{uuid.uuid4().hex[:12]}.npz"
     with (place / columns).open("wb") as file:
         np.savez(file, allow_pickle=False, **state.columns)
         file.flush()
         os.fsync(file.fileno())
     shards: dict[str, Any] = {}
-    saved_as: dict[int, str] = {}
     for number, (segments, tail) in state.shards.items():
         entries = []
         for segment in segments:
-            name = gallery.saved_as.get(id(segment))
-            if name is None:
+            if segment.file_name is None:
                 name = f"segment-{uuid.uuid4().hex[:12]}"
                 votes.save_segment(segment.votes, place / name)
                 global_index.save_index(segment.vectors, place / name)
-            saved_as[id(segment)] = name
+                segment.file_name = name
             entries.append(
                 {
-                    "name": name,
+                    "name": segment.file_name,
                     "first": segment.votes.first,
                     "last": segment.votes.last,
                     "pictures": segment.votes.pictures,
@@ -121,8 +120,6 @@ def _write(gallery: Gallery, state: _State, place: Path) -> dict[str, Any]:
                 }
             )
         shards[str(number)] = {"segments": entries, "tail": tail}
-    # Only segments that live on are remembered: the `id` of a dropped one may be given to another.
-    gallery.saved_as = saved_as
     return {
         "format": _FORMAT,
         "seq": state.seq,
@@ -130,7 +127,7 @@ def _write(gallery: Gallery, state: _State, place: Path) -> dict[str, Any]:
         "dimension": dimension,
         "columns": columns,
         "shards": shards,
-        "fingerprint": gallery.catalogue.read_meta("fingerprint"),
+        "fingerprint": index.catalogue.read_meta("fingerprint"),
     }
 
 
@@ -159,29 +156,26 @@ def _drop_unnamed(place: Path, manifest: dict[str, Any]) -> None:
             path.unlink()
 
 
-def load(gallery: Gallery, folder: Path) -> None:
-    """Maps the saved state into a new gallery, if there is one that fits; else leaves it empty, to be built
+def load(index: EmbeddedIndex, folder: Path) -> None:
+    """Maps the saved state into a new index, if there is one that fits; else leaves it empty, to be built
     from the log."""
     place = folder / "index"
     try:
         manifest = json.loads((place / "manifest.json").read_text())
-        fits = manifest["format"] == _FORMAT and manifest["dimension"] == gallery.table.dimension
-        if not fits or manifest["fingerprint"] != gallery.catalogue.read_meta("fingerprint"):
+        fits = manifest["format"] == _FORMAT and manifest["dimension"] == index.table.dimension
+        if not fits or manifest["fingerprint"] != index.catalogue.read_meta("fingerprint"):
             return
-        if manifest["seq"] > gallery.catalogue.last_seq():
+        if manifest["seq"] > index.catalogue.last_seq():
             return  # an older catalogue was restored beside newer indexes
-        table = _load_table(place, manifest, gallery.table.dimension)
+        table = _load_table(place, manifest, index.table.dimension)
         shards = {int(number): _load_shard(place, shard) for number, shard in manifest["shards"].items()}
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
         _log.warning("the saved indexes cannot be used (%s); they are built anew", error)
         return
-    gallery.table, gallery.shards, gallery.seq = table, {}, manifest["seq"]
-    for number, (shard, names) in shards.items():
-        gallery.shards[number] = shard
-        gallery.saved_as.update({id(s): name for s, name in zip(shard.segments, names, strict=True)})
-    gallery.recount()
+    index.table, index.shards, index.seq = table, shards, manifest["seq"]
+    index.recount()
 
 
 def _load_table(place: Path, manifest: dict[str, Any], dimension: int) -> SlotTable:
@@ -206,14 +200,21 @@ def _map(place: Path, count: int, dimension: int) -> tuple[Array, Array]:
     return records.view(np.ndarray), vectors.view(np.ndarray)
 
 
-def _load_shard(place: Path, content: dict[str, Any]) -> tuple[Shard, list[str]]:
-    segments, names = [], []
+def _load_shard(place: Path, content: dict[str, Any]) -> Shard:
+    segments = []
     for entry in content["segments"]:
-        preset = VoteSettings(**entry["preset"])
-        loaded = votes.load_segment(place / entry["name"], preset, entry["first"], entry["last"], entry["pictures"])
-        segments.append(IndexSegment(loaded, global_index.load_index(place / entry["name"])))
-        names.append(entry["name"])
-    return Shard(tuple(segments), list(content["tail"])), names
+        name, preset = entry["name"], VoteSettings(**entry["preset"])
+        loaded = votes.load_segment(place / name, preset, entry["first"], entry["last"], entry["pictures"])
+        segments.append(IndexSegment(loaded, global_index.load_index(place / name), name))
+    return Shard(tuple(segments), list(content["tail"]))
+
+
+def saved_position(folder: Path) -> int:
+    """The log position that the saved files stand for; 0 where there are none that can be read."""
+    try:
+        return int(json.loads((folder / "index" / "manifest.json").read_text())["seq"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def forget_if_mostly_removed(folder: Path) -> None:

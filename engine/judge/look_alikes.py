@@ -15,31 +15,47 @@ from numpy.typing import NDArray
 from engine.values import ColorImage, FloatArray
 from engine.verify.appearance import (
     CELL,
+    HIGH_CONTRAST,
+    LEAST_SHARED,
     PLAIN,
     SHIFT,
     chroma_distance,
     coarse_colours,
     correlation,
-    frame_size,
     padded,
+    rectified_size,
     rectify,
     to_lab,
     warp_into,
 )
-from engine.verify.evidence import Looked
+from engine.verify.evidence import Evidence
+
+_DRAWN = 1.5 * PLAIN
+"""Standard deviation of lightness from which on a cell says something; a plain cell of one picture beside a drawn one
+of the other tells them apart, so that one of the two is enough."""
+_SAME = 0.9
+"""Correlation of two pictures' cells from which on they show the same, for what printing and compression take."""
+_FEW_CELLS = 20.0
+"""Two thirds of one high-contrast cell that differs; fewer differences say less."""
+_SAME_CHROMA, _CLEAR_CHROMA, _CHROMA_UNIT = 6.0, 40.0, 10.0
+"""Distances in Lab units: below the first two colours count as the same, from the sum of the first two on they differ
+as clearly as any; the third makes `Duel.colour` about 1 for a clear case. These numbers were chosen by judgement, and
+the duel as a whole by trial (docs/decisions/0003); the answer model weighs what it gives."""
 
 
 @dataclass(frozen=True)
 class Duel:
-    """One picture against its rival. rival: 1 where there is one; structure, colour: above 0 where the photo
-    is nearer to the picture than to the rival, weighted by how much the two differ; alike: mean correlation
-    of the two with each other; shared: share of the picture's frame that all three cover."""
+    """One picture against its rival. The fields' names stand in `calibration.json`."""
 
     rival: float
+    """1 where there is one."""
     structure: float
     colour: float
+    """Above 0 where the photo is nearer to the picture than to the rival, weighted by how much the two differ."""
     alike: float
+    """Mean correlation of the two with each other."""
     shared: float
+    """Share of the picture's frame that all three cover."""
 
 
 NO_RIVAL = Duel(0.0, 0.0, 0.0, 0.0, 0.0)
@@ -56,12 +72,13 @@ def duel(
 ) -> Duel:
     """All RGB uint8; homographies in pixels of these images."""
     reference, seen, covered = rectify(picture, photo, H_picture_to_photo)
-    size = frame_size(picture)
+    size = rectified_size(picture)
+    # The frame's half pixel is left out (see `values.resize_matrix`): every cell may move by SHIFT pixels.
     to_picture = np.diag([picture.shape[1] / size[0], picture.shape[0] / size[1], 1.0])
     H_frame_to_rival = np.linalg.pinv(H_rival_to_photo) @ H_picture_to_photo @ to_picture
     other, there = warp_into(rival, H_frame_to_rival, size)
     mask = covered & there
-    if mask.mean() < 0.05:
+    if mask.mean() < LEAST_SHARED:
         return Duel(1.0, 0.0, 0.0, 0.0, float(mask.mean()))
     labs = to_lab(reference), to_lab(other), to_lab(seen)
     structure, alike = _structure(*(lab[..., 0] for lab in labs), mask=mask)
@@ -82,33 +99,32 @@ def _structure(
                 continue
             a, b = ours[at], theirs[at]
             spread_a, spread_b = float(a.std()), float(b.std())
-            if max(spread_a, spread_b) < 1.5 * PLAIN:
+            if max(spread_a, spread_b) < _DRAWN:
                 continue
             around = slice(top, top + CELL + 2 * SHIFT), slice(left, left + CELL + 2 * SHIFT)
             window = windows_seen[around]
             drawn_a, drawn_b = spread_a > PLAIN, spread_b > PLAIN
             alike = correlation(windows_theirs[around], a) if drawn_a and drawn_b else 0.0
             resemblances.append(alike)
-            weight = max(0.0, 0.9 - alike) * min(max(spread_a, spread_b), 30.0)
+            weight = max(0.0, _SAME - alike) * min(max(spread_a, spread_b), HIGH_CONTRAST)
             if weight:
                 for_a = correlation(window, a) if drawn_a else 0.0
                 for_b = correlation(window, b) if drawn_b else 0.0
                 difference += weight * (for_a - for_b)
                 total += weight
-    # 20: two thirds of one high-contrast cell that differs; fewer differences say less.
-    return difference / (total + 20), float(np.mean(resemblances)) if resemblances else 0.0
+    return difference / (total + _FEW_CELLS), float(np.mean(resemblances)) if resemblances else 0.0
 
 
 def _colour(ours: FloatArray, theirs: FloatArray, seen: FloatArray) -> float:
     if not len(ours):
         return 0.0
     apart = np.sqrt(((ours[:, 1:] - theirs[:, 1:]) ** 2).sum(1))
-    weight = np.clip(apart - 6, 0, 40)
+    weight = np.clip(apart - _SAME_CHROMA, 0, _CLEAR_CHROMA)
     gain = chroma_distance(theirs, seen) - chroma_distance(ours, seen)
-    return float((weight * gain).sum() / (weight.sum() + 40) / 10)
+    return float((weight * gain).sum() / (weight.sum() + _CLEAR_CHROMA) / _CHROMA_UNIT)
 
 
-def meet(one: Looked, other: Looked, photo: ColorImage) -> Duel:
+def compare_rivals(one: Evidence, other: Evidence, photo: ColorImage) -> Duel:
     """The duel of two candidates; only that there is a rival, where a picture was not kept."""
     if one.picture is None or other.picture is None:
         return UNMET

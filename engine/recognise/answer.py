@@ -1,35 +1,83 @@
-"""What a recognition answers with."""
+"""What a recognition answers with, in pixels of the full photo."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from engine.catalogue import Picture
-from engine.values import FloatArray
+from engine.describe.records import unpack
+from engine.recognise.pipeline import Examination
+from engine.values import FloatArray, corners, resize_matrix
+from engine.verify.evidence import Evidence
+from engine.verify.homography import project
 
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A verified candidate. match_ratio: calibrated probability in percent, 0-100; quad: (4, 2) float32,
-    the picture's corners (without its plain margins) in pixels of the full, upright photo, clockwise
-    from its top left; figures: of each check; points: (M, 2, 2) float32, inliers as (photo pixel, picture
-    pixel at the kept size); accepted: the ratio reaches the picture's threshold or the default."""
+    """A verified candidate."""
 
     picture: Picture
     match_ratio: float
+    """Calibrated probability in percent, 0-100, that this is the picture."""
     quad: FloatArray
+    """(4, 2) float32, the picture's corners (without its plain margins) in pixels of the full, upright photo, clockwise
+    from its top left."""
     inliers: int
     accepted: bool
+    """The ratio reaches the picture's threshold, or the default where it has none."""
     figures: dict[str, float]
+    """Of each check."""
     points: FloatArray
+    """(M, 2, 2) float32, inliers as (photo pixel, picture pixel in its 480-pixel frame)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recognition:
-    """answer: None where nothing matched or look-alikes cannot be told apart; results: verified candidates,
-    best first; timings_ms: by stage, in order; photo_size: width and height, upright."""
+    """What a photo shows."""
 
     answer: Match | None
+    """None where nothing matched or look-alikes cannot be told apart."""
     results: tuple[Match, ...]
+    """Verified candidates, best first."""
     timings_ms: dict[str, float]
+    """By stage, in order."""
     photo_size: tuple[int, int]
+    """Width and height, upright."""
+
+
+def make_matches(
+    ranked: Sequence[tuple[Evidence, float]],
+    examined: Examination,
+    pictures: Mapping[int, Picture],
+    *,
+    threshold: float,
+) -> list[Match]:
+    """Judged candidates (evidence, match ratio) as matches, in their order. pictures: by their numbers; a candidate
+    without one was removed while the photo was being recognised, and is left out. threshold: of pictures without one
+    of their own."""
+    features = examined.query.features
+    to_full = resize_matrix(features.size, examined.photo_size)
+    matches = []
+    for evidence, ratio in ranked:
+        candidate, alignment = evidence.candidate, evidence.alignment
+        picture = pictures.get(candidate.picture_id)
+        if picture is None:
+            continue
+        H = to_full @ alignment.H_picture_to_photo
+        seen = features.keypoints.xy[alignment.photo_rows]
+        stored = unpack(candidate.rows)[0][alignment.picture_rows]
+        matches.append(
+            Match(
+                picture=picture,
+                match_ratio=round(ratio, 2),
+                quad=project(H, corners(candidate.size)).astype(np.float32),
+                inliers=len(seen),
+                accepted=ratio >= (threshold if picture.threshold is None else picture.threshold),
+                figures=evidence.figures,
+                points=np.stack([project(to_full, seen), stored], 1).astype(np.float32),
+            )
+        )
+    return matches

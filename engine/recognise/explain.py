@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.describe.keypoints import PICTURE_DETECTOR
-from engine.errors import PictureNotFound
+from engine.describe.records import frame_size
 from engine.image import decode, resize_long_side
 from engine.recognise.answer import Match
-from engine.recognizer import Recognizer
+from engine.settings import ImageLimits
 from engine.values import ColorImage, FloatArray, resize_matrix
 from engine.verify.homography import project
 
@@ -22,13 +21,10 @@ _ANSWERED, _REFUSED, _LINE = (30, 200, 60), (230, 120, 20), (255, 210, 0)
 """RGB of the outline of an answer, of a candidate below its threshold, and of the matches."""
 
 
-def explained(recognizer: Recognizer, photo: bytes, match: Match) -> bytes:
-    """PNG of `match`, which `recognizer` found in `photo`. Where no picture was kept, a plain field stands for
-    it. Raises PictureNotFound where the picture was removed meanwhile."""
-    decoded, size = decode(photo, long_side=SIDE, limits=recognizer.settings.limits)
-    if match.picture.id not in recognizer.catalogue.pictures_by_id([match.picture.id]):
-        raise PictureNotFound(match.picture.channel, match.picture.identifier)
-    kept = recognizer.catalogue.rendition(match.picture.id)
+def explained(photo: bytes, match: Match, kept: bytes | None, *, limits: ImageLimits) -> bytes:
+    """PNG of `match`, which was found in `photo`. kept: the picture's JPEG; None: a plain field stands for it.
+    Raises the ImageErrors."""
+    decoded, size = decode(photo, long_side=SIDE, limits=limits)
     picture = decode(kept, long_side=SIDE)[0] if kept else _plain(match)
     drawn = draw(decoded, size, match, picture)
     done, encoded = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
@@ -71,9 +67,7 @@ def _pairs(
 
 def _frame(match: Match) -> tuple[int, int]:
     """Width and height of the frame of the picture's keypoints."""
-    width, height = match.picture.width, match.picture.height
-    factor = PICTURE_DETECTOR.long_side / max(width, height)
-    return round(width * factor), round(height * factor)
+    return frame_size((match.picture.width, match.picture.height))
 
 
 def _plain(match: Match) -> ColorImage:

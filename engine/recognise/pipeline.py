@@ -1,72 +1,67 @@
-"""From photo bytes to verified, judged candidates: the stages between the gallery and the answer."""
+"""A photo's path: decode, describe, shortlist, rank, verify, look; what it shows is then judged."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 
-from engine import rank
 from engine.catalogue import Catalogue
-from engine.describe.features import LocalFeatures, describe_photo
-from engine.describe.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, PICTURE_DETECTOR, DetectorSettings
+from engine.describe.features import describe_photo
+from engine.describe.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, DetectorSettings
 from engine.describe.orb_bits import BYTES
 from engine.describe.patch_model import PatchModel
-from engine.describe.query import global_queries, prepare_photo
+from engine.describe.query import Query
+from engine.describe.records import frame_size
 from engine.errors import TooFewFeatures
 from engine.image import decode, resize_long_side
-from engine.index.embedded import Gallery
-from engine.judge.calibration import FURTHEST, Calibration
-from engine.judge.look_alikes import UNMET, meet
+from engine.index.embedded import EmbeddedIndex
+from engine.index.ranking import Ranking
+from engine.judge.calibration import Calibration
+from engine.judge.decision import best_logit
+from engine.recognise.kept_pictures import KeptPictures
 from engine.settings import EngineSettings
-from engine.shortlist.lists import Shortlist
 from engine.timing import Clock
-from engine.values import Array, ColorImage, FloatArray
-from engine.verify.evidence import Candidate, Looked, look, verify_all
+from engine.values import ColorImage
+from engine.verify.evidence import Candidate, Evidence, add_appearance, verify_all
 
-LOOKED_AT = 4
-"""Verified candidates whose structure and colour are compared: what is further behind does not answer."""
-_CACHED_PICTURES = 64
+LOOKS = (PHOTO_DETECTOR, CLOSER_DETECTOR)
+"""Detectors of the first look at a photo and of the closer one."""
 
 
-@dataclass(frozen=True)
-class PhotoSearch:
-    """A described photo and its ranked candidates, before verification. image: RGB at the working size."""
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """A photo as the look saw it that came nearer to an answer, and what that look found."""
 
     image: ColorImage
-    size: tuple[int, int]
-    features: LocalFeatures
-    shortlist: Shortlist
-    slots: Array
-    scores: FloatArray
+    """RGB at the working size."""
+    photo_size: tuple[int, int]
+    """Width and height of the full, upright photo."""
+    query: Query
+    ranking: Ranking
+    found: list[Evidence]
+    """Verified candidates, most inliers first."""
 
 
-class Searcher:
-    """Searches one gallery. Safe for use by many threads."""
+class Pipeline:
+    """The stages on one gallery. Safe for use by many threads."""
 
     def __init__(
         self,
         catalogue: Catalogue,
-        gallery: Gallery,
+        index: EmbeddedIndex,
         model: PatchModel,
         calibration: Calibration,
         settings: EngineSettings,
+        *,
+        pool: Executor | None = None,
     ) -> None:
-        self.catalogue, self.gallery, self.model = catalogue, gallery, model
-        self.calibration, self.settings = calibration, settings
-        self._pool = (
-            ThreadPoolExecutor(settings.threads, thread_name_prefix="recognise") if settings.threads > 1 else None
-        )
-        self._pictures: OrderedDict[int, ColorImage] = OrderedDict()
-        self._pictures_lock = threading.Lock()
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
+        """pool: threads that may share the work of one photo."""
+        self._catalogue, self._index, self._model = catalogue, index, model
+        self._calibration, self._settings, self._pool = calibration, settings, pool
+        self._kept = KeptPictures(catalogue)
 
     def examine(
         self,
@@ -74,159 +69,54 @@ class Searcher:
         channels: Sequence[int],
         clock: Clock,
         *,
-        detectors: tuple[DetectorSettings, DetectorSettings] = (PHOTO_DETECTOR, CLOSER_DETECTOR),
-    ) -> tuple[PhotoSearch, list[Looked]]:
-        """Decodes, describes, ranks and verifies; a closer look follows where the first finds nothing that
-        comes near to an answer. detectors: of the first look and of the closer one. Raises the ImageErrors."""
-        search, found = self._look_once(photo, channels, detectors[0], clock, windows=False)
-        if not self.needs_second_look(found):
-            return search, found
-        closer, more = self._look_once(photo, channels, detectors[1], clock, windows=True)
-        return (closer, more) if self._best_logit(more) > self._best_logit(found) else (search, found)
+        detectors: tuple[DetectorSettings, DetectorSettings] = LOOKS,
+    ) -> Examination:
+        """Everything but the judgement. A closer look follows where the first finds nothing that comes near to an
+        answer. detectors: as in LOOKS. Raises the ImageErrors, TooFewFeatures among them."""
+        first = self._look(photo, channels, detectors[0], clock, closer=False)
+        score = best_logit(first.found, self._calibration)
+        if not self._settings.second_look or score >= 0:
+            return first
+        closer = self._look(photo, channels, detectors[1], clock, closer=True)
+        return closer if best_logit(closer.found, self._calibration) > score else first
 
-    def _look_once(
-        self, photo: bytes, channels: Sequence[int], detector: DetectorSettings, clock: Clock, *, windows: bool
-    ) -> tuple[PhotoSearch, list[Looked]]:
+    def _look(
+        self, photo: bytes, channels: Sequence[int], detector: DetectorSettings, clock: Clock, *, closer: bool
+    ) -> Examination:
+        """closer: windows of the photo are searched too, and both lists are read twice as deep."""
+        settings = self._settings
         with clock.stage("decode"):
-            decoded, size = decode(photo, long_side=detector.long_side, limits=self.settings.limits)
+            decoded, photo_size = decode(photo, long_side=detector.long_side, limits=settings.limits)
             image = resize_long_side(decoded, detector.long_side)
         with clock.stage("describe"):
-            features = describe_photo(image, self.model, detector, orb=self.settings.verifier == "orb", pool=self._pool)
-        if len(features.keypoints) < self.settings.min_keypoints:
-            raise TooFewFeatures(len(features.keypoints), self.settings.min_keypoints)
-        search = self.rank(image, size, features, channels, windows=windows, clock=clock)
-        return search, self.verify(search, clock=clock)
+            orb = settings.verifier == "orb"
+            features = describe_photo(image, self._model, detector, orb=orb, pool=self._pool)
+        if len(features.keypoints) < settings.min_keypoints:
+            raise TooFewFeatures(len(features.keypoints), settings.min_keypoints)
+        query = Query(features, self._model.vocabulary, windows=closer, min_keypoints=settings.min_keypoints)
+        ranking = self._index.rank(query, channels, deeper=2 if closer else 1, clock=clock)
+        with clock.stage("verify"):
+            found = verify_all(query, self._candidates(ranking), pool=self._pool)
+        with clock.stage("look"):
+            found = self._look_at(found, image)
+        return Examination(image, photo_size, query, ranking, found)
 
-    def _best_logit(self, found: Sequence[Looked]) -> float:
-        return max((self.calibration.pair_logit(one.figures) for one in found), default=-FURTHEST)
-
-    def rank(
-        self,
-        image: ColorImage,
-        size: tuple[int, int],
-        features: LocalFeatures,
-        channels: Sequence[int],
-        *,
-        windows: bool = False,
-        everything: bool = False,
-        clock: Clock | None = None,
-    ) -> PhotoSearch:
-        """Shortlist and ranking by geometry. windows: the global descriptor is also taken in windows of the
-        photo, and both lists are read deeper; everything: all pictures are ranked (a ceiling to compare
-        with)."""
-        clock = clock or Clock()
-        settings, gallery, table = self.settings, self.gallery, self.gallery.table
-        with clock.stage("shortlist"):
-            signatures = self.model.vocabulary.signatures(features.descriptors)
-            deeper = 2 if windows else 1
-            least = self.settings.min_keypoints
-            queries = global_queries(features, self.model.vocabulary, windows=windows, min_keypoints=least)
-            shortlist = gallery.shortlist(
-                channels,
-                features.descriptors,
-                signatures,
-                queries,
-                votes_depth=deeper * settings.votes_depth,
-                global_depth=deeper * settings.global_depth,
-                pool=self._pool,
-            )
-            slots = shortlist.union()
-            if everything:
-                count = table.count
-                slots = np.flatnonzero(np.isin(table.channels[:count], list(channels)) & (table.visible[:count] == 1))
-        with clock.stage("rank"):
-            index = self.index_photo(features)
-            halves = np.array_split(slots, 2) if self._pool is not None and len(slots) > 100 else [slots]
-            base, grown = table.arrays
-            work = [(index, base, grown, half, table.keypoints) for half in halves]
-            other = self._pool.submit(rank.rank, *work[1]) if self._pool is not None and len(work) > 1 else None
-            scores = rank.rank(*work[0])
-            if other is not None:
-                scores = np.concatenate([scores, other.result()])
-            order = np.lexsort((slots, -scores))
-        return PhotoSearch(image, size, features, shortlist, slots[order], scores[order])
-
-    def index_photo(self, features: LocalFeatures) -> rank.PhotoIndex:
-        points, vocabulary = features.keypoints, self.model.vocabulary
-        signatures = vocabulary.signatures(features.descriptors)
-        return rank.index_photo(points.xy, points.scale, points.angle, features.descriptors, signatures, vocabulary)
-
-    def candidates(self, search: PhotoSearch, count: int) -> list[Candidate]:
-        """The best `count` of a ranking, ready to verify."""
-        table = self.gallery.table
-        slots = [int(s) for s in search.slots[:count]]
-        known = self.catalogue.pictures_by_id([int(table.picture_ids[s]) for s in slots])
-        bits = self.catalogue.orb_bits(list(known)) if self.settings.verifier == "orb" else {}
+    def _candidates(self, ranking: Ranking) -> list[Candidate]:
+        """The best of a ranking, ready to verify; those that were removed meanwhile are left out."""
+        best = list(zip(ranking.pictures.tolist(), ranking.scores.tolist(), ranking.records, strict=False))
+        known = self._catalogue.pictures_by_id([number for number, _, _ in best])
+        bits = self._catalogue.orb_bits(list(known)) if self._settings.verifier == "orb" else {}
         result = []
-        for slot, score in zip(slots, search.scores, strict=False):
-            picture = known.get(int(table.picture_ids[slot]))
+        for number, score, rows in best:
+            picture = known.get(number)
             if picture is not None and score > 0:
-                factor = PICTURE_DETECTOR.long_side / max(picture.width, picture.height)
-                size = (round(picture.width * factor), round(picture.height * factor))
-                orb = np.frombuffer(bits[picture.id], np.uint8).reshape(-1, BYTES) if picture.id in bits else None
-                result.append(Candidate(slot, picture.id, float(score), table.records(slot), size, orb))
+                orb = np.frombuffer(bits[number], np.uint8).reshape(-1, BYTES) if number in bits else None
+                result.append(Candidate(number, score, rows, frame_size((picture.width, picture.height)), orb))
         return result
 
-    def verify(self, search: PhotoSearch, *, clock: Clock | None = None) -> list[Looked]:
-        """The best candidates with their figures, most inliers first."""
-        clock = clock or Clock()
-        with clock.stage("verify"):
-            side = prepare_photo(search.features, self.model.vocabulary)
-            found = verify_all(side, self.candidates(search, self.settings.verified), pool=self._pool)
-        with clock.stage("look"):
-            kept = [self._kept_picture(v.candidate.picture_id) for v in found[:LOOKED_AT]]
-            work = [(v, search.image, picture) for v, picture in zip(found, kept, strict=False)]
-            return [look(*w) for w in work] if self._pool is None else list(self._pool.map(lambda w: look(*w), work))
-
-    def needs_second_look(self, found: Sequence[Looked]) -> bool:
-        """Whether no candidate comes near to being an answer."""
-        return self.settings.second_look and self._best_logit(found) < 0
-
-    def judge(self, found: Sequence[Looked], photo: ColorImage) -> list[tuple[Looked, float]]:
-        """Candidates with their match ratios, best first. The best two meet in a duel; copies of one picture
-        do not compete, and the one added first stands before the others."""
-        logits = [self.calibration.pair_logit(one.figures) for one in found]
-        order = sorted(range(len(found)), key=lambda i: -logits[i])
-        rivals = {
-            i: next((j for j in order if j != i and not self.same_picture(found[i], found[j])), None) for i in order
-        }
-        # Only the first and its rival can answer; the others stand in the list by their margin.
-        close = [(i, j) for i, j in rivals.items() if j is not None and {i, j} == {order[0], rivals[order[0]]}]
-        meetings = [(found[i], found[j], photo) for i, j in close]
-        met = [meet(*m) for m in meetings] if self._pool is None else self._pool.map(lambda m: meet(*m), meetings)
-        duels = dict(zip(close, met, strict=True))
-        ratios = {}
-        for i, rival in rivals.items():
-            if rival is None:
-                ratios[i] = self.calibration.match_ratio(logits[i], None)
-            else:
-                ratios[i] = self.calibration.match_ratio(logits[i], logits[rival], duels.get((i, rival), UNMET))
-        ranked = sorted(order, key=lambda i: -ratios[i])
-        if ranked:
-            copies = [i for i in ranked if i == ranked[0] or self.same_picture(found[ranked[0]], found[i])]
-            oldest = min(copies, key=lambda i: found[i].verified.candidate.picture_id)
-            ratios[oldest] = ratios[ranked[0]]
-            ranked = [oldest, *(i for i in ranked if i != oldest)]
-        return [(found[i], ratios[i]) for i in ranked]
-
-    def same_picture(self, one: Looked, other: Looked) -> bool:
-        """Whether two stored pictures are the same one, added twice or in two channels: most keypoints of
-        both are equal to the bit, or nearly so, at the same places."""
-        a, b = one.verified.candidate.rows[:, 0], other.verified.candidate.rows[:, 0]
-        return bool(np.isin(a, b).mean() > 0.8)
-
-    def _kept_picture(self, picture_id: int) -> ColorImage | None:
-        """The normalised picture, from a small cache or the catalogue."""
-        with self._pictures_lock:
-            if picture_id in self._pictures:
-                self._pictures.move_to_end(picture_id)
-                return self._pictures[picture_id]
-        jpeg = self.catalogue.rendition(picture_id)
-        if jpeg is None:
-            return None
-        picture = decode(jpeg, long_side=320)[0]
-        with self._pictures_lock:
-            self._pictures[picture_id] = picture
-            if len(self._pictures) > _CACHED_PICTURES:
-                self._pictures.popitem(last=False)
-        return picture
+    def _look_at(self, found: Sequence[Evidence], image: ColorImage) -> list[Evidence]:
+        """The first few, with the figures of structure and colour: what is further behind does not answer."""
+        first = found[: self._settings.compared]
+        kept = [self._kept.get(one.candidate.picture_id) for one in first]
+        images = [image] * len(first)
+        return list((map if self._pool is None else self._pool.map)(add_appearance, first, images, kept))

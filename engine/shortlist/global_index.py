@@ -25,10 +25,12 @@ _BATCH = 50_000
 
 @dataclass(frozen=True)
 class VectorIndex:
-    """slots: (N,) int64 ascending; index: FAISS, row i is slots[i]. Vectors are int8, inner product."""
+    """The global descriptors of N pictures, int8, compared by their inner product."""
 
-    slots: Array
+    places: Array
+    """(N,) int64, ascending: where each picture's record lies."""
     index: faiss.Index
+    """Row i is the picture at places[i]."""
 
     @property
     def kind(self) -> str:
@@ -36,36 +38,36 @@ class VectorIndex:
 
     @property
     def bytes(self) -> int:
-        return int(self.index.ntotal * self.index.d + self.slots.nbytes)
+        return int(self.index.ntotal * self.index.d + self.places.nbytes)
 
 
-def build_index(slots: Array, vectors: Array) -> VectorIndex:
-    """slots: (N,) int64; vectors: (N, G) int8."""
+def build_index(places: Array, vectors: Array) -> VectorIndex:
+    """places: (N,) int64; vectors: (N, G) int8."""
     dimension = vectors.shape[1]
     code = faiss.ScalarQuantizer.QT_8bit_direct_signed
     index: faiss.Index
-    if len(slots) <= EXACT_UP_TO:
+    if len(places) <= EXACT_UP_TO:
         index = faiss.IndexScalarQuantizer(dimension, code, faiss.METRIC_INNER_PRODUCT)
     else:
-        lists = int(2 * len(slots) ** 0.5)
+        lists = int(2 * len(places) ** 0.5)
         coarse = faiss.IndexFlatIP(dimension)
         index = faiss.IndexIVFScalarQuantizer(coarse, dimension, lists, code, faiss.METRIC_INNER_PRODUCT, False)
         index.own_fields = True
         coarse.this.disown()  # type: ignore[attr-defined]  # SWIG's handle
         index.cp.niter = 10
-        sample = np.random.default_rng(0).permutation(len(slots))[: 40 * lists]
+        sample = np.random.default_rng(0).permutation(len(places))[: 40 * lists]
         index.train(vectors[np.sort(sample)].astype(np.float32))
         index.nprobe = _PROBES
-    for start in range(0, len(slots), _BATCH):
+    for start in range(0, len(places), _BATCH):
         index.add(vectors[start : start + _BATCH].astype(np.float32))
-    return VectorIndex(np.asarray(slots, np.int64), index)
+    return VectorIndex(np.asarray(places, np.int64), index)
 
 
 def search(vectors: VectorIndex, queries: FloatArray, allowed: Array, *, depth: int) -> tuple[Array, FloatArray]:
-    """The `depth` slots most similar to any of `queries` (Q, G), unit vectors, and their similarities (inner
-    products of the quantised vectors), best first; each slot once. allowed: (S,) uint8 by slot, 0 hides a
+    """The `depth` places most similar to any of `queries` (Q, G), unit vectors, and their similarities (inner
+    products of the quantised vectors), best first; each place once. allowed: (P,) uint8 by place, 0 hides a
     picture."""
-    visible = allowed[vectors.slots]
+    visible = allowed[vectors.places]
     if not visible.any():
         return np.zeros(0, np.int64), np.zeros(0, np.float32)
     parameters: faiss.SearchParameters | None = None
@@ -76,7 +78,7 @@ def search(vectors: VectorIndex, queries: FloatArray, allowed: Array, *, depth: 
             parameters = faiss.SearchParametersIVF(sel=selector, nprobe=_PROBES)  # type: ignore[call-arg]
         else:
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-    depth = min(depth, len(vectors.slots))
+    depth = min(depth, len(vectors.places))
     # FAISS cuts the fractions off a query of this code: one of unit length would become all zeros.
     codes = np.ascontiguousarray(quantise(queries), np.float32)
     similarity, row = vectors.index.search(codes, depth, params=parameters)
@@ -85,12 +87,12 @@ def search(vectors: VectorIndex, queries: FloatArray, allowed: Array, *, depth: 
     order = np.lexsort((row, -similarity))
     row, similarity = row[order], similarity[order]
     first = np.sort(np.unique(row, return_index=True)[1])[:depth]
-    return vectors.slots[row[first]], similarity[first]
+    return vectors.places[row[first]], similarity[first]
 
 
 def save_index(vectors: VectorIndex, path: Path) -> None:
     faiss.write_index(vectors.index, f"{path}-vectors.faiss")
-    np.save(f"{path}-vector-slots.npy", vectors.slots)
+    np.save(f"{path}-vector-slots.npy", vectors.places)
     for name in ("vectors.faiss", "vector-slots.npy"):
         with Path(f"{path}-{name}").open("rb") as file:
             os.fsync(file.fileno())

@@ -11,15 +11,16 @@ from engine.values import Array, FloatArray
 
 @dataclass(frozen=True)
 class Shortlist:
-    """Candidate slots. votes, by_global: the two lists, best first; always: slots that are ranked whatever
-    the lists say (small channels, tails)."""
+    """Candidates: places of records inside an index, picture numbers outside it."""
 
     votes: Array
     by_global: Array
+    """Both lists, best first."""
     always: Array
+    """What is ranked whatever the lists say: small channels, tails."""
 
     def union(self) -> Array:
-        """Each slot once: both lists in turn, then what is always ranked."""
+        """Each candidate once: both lists in turn, then what is always ranked."""
         longest = max(len(self.votes), len(self.by_global))
         turns = np.full((longest, 2), -1, np.int64)
         turns[: len(self.votes), 0] = self.votes
@@ -29,9 +30,9 @@ class Shortlist:
         return merged[np.sort(np.unique(merged, return_index=True)[1])]
 
 
-def _best(lists: list[tuple[Array, FloatArray]], depth: int) -> Array:
-    """The best slots of several segments' lists by score."""
+def merge_lists(lists: list[tuple[Array, FloatArray]], depth: int) -> Array:
+    """The best `depth` candidates of several segments' lists (candidates, scores), by their scores."""
     if not lists:
         return np.zeros(0, np.int64)
-    slots, scores = (np.concatenate(arrays) for arrays in zip(*lists, strict=True))
-    return np.asarray(slots[np.lexsort((slots, -scores))[:depth]], np.int64)
+    candidates, scores = (np.concatenate(arrays) for arrays in zip(*lists, strict=True))
+    return np.asarray(candidates[np.lexsort((candidates, -scores))[:depth]], np.int64)

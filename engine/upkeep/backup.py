@@ -36,15 +36,16 @@ _MANIFEST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Safekept:
-    """What a backup or a restore did. files: bytes by name; left_out: names of statistics files that a running
-    server holds."""
+class BackupReport:
+    """What a backup or a restore did."""
 
     files: dict[str, int]
+    """Bytes by name."""
     left_out: tuple[str, ...] = ()
+    """Names of statistics files that a running server holds."""
 
 
-def backup(folder: Path, target: Path) -> Safekept:
+def backup(folder: Path, target: Path) -> BackupReport:
     """Writes `target`, which appears only when it is whole. Needs room for two copies of the catalogue beside
     it. Raises StorageFull, DamagedData."""
     with _full_disk_is_ours(target.parent), tempfile.TemporaryDirectory(dir=target.parent) as name:
@@ -72,10 +73,10 @@ def backup(folder: Path, target: Path) -> Safekept:
         # The keys are in it: for its owner alone.
         part.chmod(0o600)
         part.replace(target)
-    return Safekept(files={name: facts["bytes"] for name, facts in files.items()}, left_out=left_out)
+    return BackupReport(files={name: facts["bytes"] for name, facts in files.items()}, left_out=left_out)
 
 
-def restore(archive: Path, folder: Path, *, force: bool = False) -> Safekept:
+def restore(archive: Path, folder: Path, *, force: bool = False) -> BackupReport:
     """Brings back what `backup` wrote. Nothing in `folder` changes before the archive is proved whole.
 
     force: replace the gallery that is there; statistics that the archive lacks stay.
@@ -99,7 +100,7 @@ def restore(archive: Path, folder: Path, *, force: bool = False) -> Safekept:
         for name in files:
             (place / name).replace(folder / name)
         _sync(folder)
-    return Safekept(files=files)
+    return BackupReport(files=files)
 
 
 def _copy_statistics(folder: Path, place: Path) -> tuple[str, ...]:

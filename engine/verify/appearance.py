@@ -22,32 +22,50 @@ CELL = 32
 SHIFT = 8
 PLAIN = 4.0
 """Standard deviation of lightness below which a cell is plain: it would correlate with anything."""
+HIGH_CONTRAST = 30.0
+"""Standard deviation of lightness from which on more contrast gives a cell no more weight."""
 COARSE = 20
 """Longer side of the grid on which colours are compared."""
 _RIDGE = 25.0
 """Variance (Lab units) that a colour needs to take part in a fit: with few colours in a photo a free linear map
 would explain anything."""
-
 _HUE_PRIOR, _HUE_NOISE = 0.6, 25.0
+"""What stands for the hue of grey pictures, and the variance (Lab units) that it stands with (docs/decisions/0003)."""
+LEAST_SHARED = 0.05
+"""Share of the picture's frame that the photo must cover: a twentieth is three or four cells."""
+_ALIKE = 0.6
+"""Correlation from which on a cell counts as found again; chosen by judgement, beside the mean and the quartile."""
+_COVERED = 0.9
+"""Share of a coarse cell that the photo must cover for its colour to count."""
+_ALIASES = 1.4
+"""Times that the photo shows the picture larger than the frame, from which on it is shrunk before it is sampled: less
+than one pixel in two is skipped below it."""
+_LEAST_SIDE = 16
+"""Pixels that a shrunk photo keeps on its shorter side."""
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """structure: mean of the cells' best correlation, weighted by the picture's contrast; structure_low: its
-    lower quartile; structure_share: share of cells above 0.6; colour: share of the picture's chroma that the
-    photo's colours explain, chroma_gap: mean distance of chroma after that fit (Lab units, 0 is alike);
-    colour_back, gap_back: the same for the photo's chroma; hue: correlation of both chromas; visible: share
-    of the picture inside the photo. All but the gaps in [-1, 1]."""
+    """How a photo resembles a picture inside the outline; all but the gaps in [-1, 1]. The fields' names stand in
+    `calibration.json`."""
 
     structure: float
+    """Mean of the cells' best correlation, weighted by the picture's contrast."""
     structure_low: float
+    """Lower quartile of the cells' best correlation."""
     structure_share: float
+    """Share of cells above 0.6."""
     colour: float
+    """Share of the picture's chroma that the photo's colours explain."""
     chroma_gap: float
+    """Mean distance of chroma after that fit, Lab units, 0 is alike."""
     colour_back: float
     gap_back: float
+    """The same two for the photo's chroma, explained by the picture's colours."""
     hue: float
+    """Correlation of both chromas."""
     visible: float
+    """Share of the picture inside the photo."""
 
 
 NOTHING = Appearance(0.0, 0.0, 0.0, 0.0, 30.0, 0.0, 30.0, 0.0, 0.0)
@@ -56,7 +74,7 @@ NOTHING = Appearance(0.0, 0.0, 0.0, 0.0, 30.0, 0.0, 30.0, 0.0, 0.0)
 def compare(picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[np.float64]) -> Appearance:
     """picture, photo: (H, W, 3) uint8 RGB; H maps the picture's pixels to the photo's."""
     reference, seen, mask = rectify(picture, photo, H_picture_to_photo)
-    if mask.mean() < 0.05:
+    if mask.mean() < LEAST_SHARED:
         return NOTHING
     lab_reference, lab_seen = to_lab(reference), to_lab(seen)
     scores, weights = _cells(lab_reference[..., 0], lab_seen[..., 0], mask)
@@ -68,7 +86,7 @@ def compare(picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[
     return Appearance(
         float(np.average(scores, weights=weights)),
         float(np.quantile(scores, 0.25)),
-        float((scores > 0.6).mean()),
+        float((scores > _ALIKE).mean()),
         colour,
         gap,
         colour_back,
@@ -78,7 +96,7 @@ def compare(picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[
     )
 
 
-def frame_size(picture: ColorImage) -> tuple[int, int]:
+def rectified_size(picture: ColorImage) -> tuple[int, int]:
     """Width and height of the picture's rectified frame."""
     height, width = picture.shape[:2]
     factor = FRAME / max(height, width)
@@ -89,7 +107,8 @@ def rectify(
     picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[np.float64]
 ) -> tuple[ColorImage, ColorImage, NDArray[np.bool_]]:
     """The picture at `FRAME` pixels, the photo in the same frame, and where the photo covers it."""
-    size = frame_size(picture)
+    size = rectified_size(picture)
+    # The frame is sampled without its half pixel (see `values.resize_matrix`): every cell may move by SHIFT pixels.
     reference = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     to_picture = np.diag([picture.shape[1] / size[0], picture.shape[0] / size[1], 1.0])
     seen, mask = warp_into(photo, H_picture_to_photo @ to_picture, size)
@@ -104,7 +123,7 @@ def warp_into(
     corners = np.array([[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]], np.float64)
     quad = cv2.perspectiveTransform(corners[None], H_frame_to_photo)[0].astype(np.float32)
     shrink = (cv2.contourArea(quad) / (size[0] * size[1])) ** 0.5
-    if 1.4 < shrink < min(photo.shape[:2]) / 16:
+    if _ALIASES < shrink < min(photo.shape[:2]) / _LEAST_SIDE:
         photo = cv2.resize(photo, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
         H_frame_to_photo = np.diag([1 / shrink, 1 / shrink, 1.0]) @ H_frame_to_photo
     seen = cv2.warpPerspective(photo, H_frame_to_photo, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
@@ -143,7 +162,7 @@ def _cells(reference: FloatArray, seen: FloatArray, mask: NDArray[np.bool_]) -> 
                 continue
             window = windows[top : top + CELL + 2 * SHIFT, left : left + CELL + 2 * SHIFT]
             scores.append(correlation(window, cell))
-            weights.append(min(spread, 30.0))
+            weights.append(min(spread, HIGH_CONTRAST))
     return np.array(scores, np.float32), np.array(weights, np.float32)
 
 
@@ -152,7 +171,7 @@ def coarse_colours(*labs: FloatArray, mask: NDArray[np.bool_]) -> list[FloatArra
     height, width = mask.shape
     factor = COARSE / max(height, width)
     size = (max(4, round(width * factor)), max(4, round(height * factor)))
-    kept = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA).ravel() > 0.9
+    kept = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA).ravel() > _COVERED
     if kept.sum() < 8:
         kept[:] = False
     return [cv2.resize(lab, size, interpolation=cv2.INTER_AREA).reshape(-1, 3)[kept] for lab in labs]

@@ -1,115 +1,123 @@
-"""Verification of the best candidates: matches, homography, outline, appearance; their figures."""
+"""Verification of the best candidates: matches, homography, outline, appearance; the figures that speak for each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.describe.query import PhotoSide
+from engine.describe.query import Query
 from engine.describe.records import unpack
+from engine.threads import run_both
 from engine.values import Array, ByteArray, ColorImage
 from engine.verify.appearance import compare
 from engine.verify.homography import quad_is_sane
-from engine.verify.matching import Geometry, match
+from engine.verify.matching import Alignment, match
 
 FEWEST_INLIERS = 6
 """A homography has 8 degrees of freedom: 4 matches always fit, 6 begin to say something."""
+INLIERS_BEYOND_DOUBT = 30
+"""Inliers of a candidate that ends the verification, where the next candidate's ranking score is below FAR_BEHIND of
+its own. Both were chosen by judgement."""
+FAR_BEHIND = 0.25
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A picture to verify. rank_score: of the ranking by geometry; rows: (n, 2) uint64 keypoints; size:
-    width and height of the picture in its 480-pixel frame; orb: (n, 32) uint8 for the verifier "orb"."""
+    """A picture to verify."""
 
-    slot: int
     picture_id: int
     rank_score: float
+    """Of the ranking by geometry."""
     rows: Array
+    """(n, 2) uint64 keypoints, as `engine.describe.records` lays them out."""
     size: tuple[int, int]
+    """Width and height of the picture in its 480-pixel frame."""
     orb: ByteArray | None = None
+    """(n, 32) uint8 for the verifier "orb"."""
 
 
 @dataclass(frozen=True)
-class Verified:
-    """A candidate with a sane outline, and the figures that the calibration reads."""
+class Evidence:
+    """A candidate with a sane outline, and all that speaks for it."""
 
     candidate: Candidate
-    geometry: Geometry
+    alignment: Alignment
     figures: dict[str, float]
+    """What the calibration reads; those of structure and colour where `add_appearance` has added them."""
+    picture: ColorImage | None = None
+    """The kept picture, where there is one and it was compared."""
+
+    @property
+    def H_kept_to_photo(self) -> NDArray[np.float64]:
+        """3x3, from pixels of the kept picture to those of the working photo."""
+        H = self.alignment.H_picture_to_photo
+        if self.picture is None:
+            return H
+        # Half a pixel of the larger frame is left out (see `values.resize_matrix`): the fit has seen it so.
+        to_frame = self.candidate.size[0] / self.picture.shape[1]
+        return H @ np.diag([to_frame, to_frame, 1.0])
 
 
-def verify_geometry(photo: PhotoSide, candidate: Candidate) -> Verified | None:
+def verify(query: Query, candidate: Candidate) -> Evidence | None:
     """None where the matches support no outline that a camera can see."""
-    geometry = match(photo, candidate.rows, candidate.orb)
-    if geometry is None or len(geometry.photo_rows) < FEWEST_INLIERS:
+    alignment = match(query, candidate.rows, candidate.orb)
+    if alignment is None or len(alignment.photo_rows) < FEWEST_INLIERS:
         return None
-    if not quad_is_sane(geometry.H_picture_to_photo, candidate.size, photo.features.size):
+    if not quad_is_sane(alignment.H_picture_to_photo, candidate.size, query.features.size):
         return None
-    return Verified(candidate, geometry, geometry_figures(candidate, geometry))
+    return Evidence(candidate, alignment, geometry_figures(candidate, alignment))
 
 
-def geometry_figures(candidate: Candidate, geometry: Geometry) -> dict[str, float]:
-    inliers = len(geometry.picture_rows)
-    xy = unpack(candidate.rows)[0][geometry.picture_rows]
+def geometry_figures(candidate: Candidate, alignment: Alignment) -> dict[str, float]:
+    """The figures that need no kept picture, by the names of `calibration.GEOMETRY_FIGURES`."""
+    inliers = len(alignment.picture_rows)
+    xy = unpack(candidate.rows)[0][alignment.picture_rows]
     hull = cv2.contourArea(cv2.convexHull(xy)) / (candidate.size[0] * candidate.size[1])
     return {
         "inliers": float(np.log(inliers)),
-        "share": inliers / max(geometry.expected, inliers, 1),
-        "similarity": geometry.similarity,
+        "share": inliers / max(alignment.expected, inliers, 1),
+        "similarity": alignment.similarity,
         "spread": float(np.sqrt(hull)),
         "rank_score": float(np.log1p(candidate.rank_score)),
-        "ratio_kept": geometry.ratio_inliers / max(geometry.matches, 1),
+        "ratio_kept": alignment.ratio_inliers / max(alignment.matches, 1),
     }
 
 
-def verify_all(photo: PhotoSide, candidates: Sequence[Candidate], *, pool: Executor | None = None) -> list[Verified]:
+def verify_all(query: Query, candidates: Sequence[Candidate], *, pool: Executor | None = None) -> list[Evidence]:
     """Those of the candidates (best first) that verify, most inliers first. Ends early once one is beyond
     doubt and the next are far behind it."""
-    found: list[Verified] = []
+    found: list[Evidence] = []
+    _ = query.centred  # computed here, before two threads read it
     step = 1 if pool is None else 2
     for start in range(0, len(candidates), step):
         chunk = candidates[start : start + step]
-        if pool is None or len(chunk) == 1:
-            results = [verify_geometry(photo, c) for c in chunk]
+        if len(chunk) == 1:
+            results: Sequence[Evidence | None] = [verify(query, chunk[0])]
         else:
-            other = pool.submit(verify_geometry, photo, chunk[1])
-            results = [verify_geometry(photo, chunk[0]), other.result()]
-        found += [r for r in results if r is not None]
+            results = run_both(pool, partial(verify, query, chunk[0]), partial(verify, query, chunk[1]))
+        found += [one for one in results if one is not None]
         if start + step >= 2 and _beyond_doubt(found, candidates[start + step :]):
             break
-    return sorted(found, key=lambda v: -len(v.geometry.picture_rows))
+    return sorted(found, key=lambda one: -len(one.alignment.picture_rows))
 
 
-def _beyond_doubt(found: list[Verified], rest: Sequence[Candidate]) -> bool:
-    best = max(found, key=lambda v: len(v.geometry.picture_rows), default=None)
-    if best is None or len(best.geometry.picture_rows) < 30:
+def _beyond_doubt(found: list[Evidence], rest: Sequence[Candidate]) -> bool:
+    best = max(found, key=lambda one: len(one.alignment.picture_rows), default=None)
+    if best is None or len(best.alignment.picture_rows) < INLIERS_BEYOND_DOUBT:
         return False
-    return not rest or rest[0].rank_score < 0.25 * best.candidate.rank_score
+    return not rest or rest[0].rank_score < FAR_BEHIND * best.candidate.rank_score
 
 
-@dataclass(frozen=True)
-class Looked:
-    """A verified candidate, its kept picture (None where there is none) and where that lies in the photo.
-
-    H_kept_to_photo: 3x3, pixels of the kept picture to those of the working photo; figures: all of them.
-    """
-
-    verified: Verified
-    picture: ColorImage | None
-    H_kept_to_photo: NDArray[np.float64]
-    figures: dict[str, float]
-
-
-def look(verified: Verified, photo: ColorImage, picture: ColorImage | None) -> Looked:
-    """Adds the figures of structure and colour, where the picture was kept. photo: the working image."""
-    H = verified.geometry.H_picture_to_photo
+def add_appearance(evidence: Evidence, photo: ColorImage, picture: ColorImage | None) -> Evidence:
+    """With the figures of structure and colour, where the picture was kept. photo: the working image."""
     if picture is None:
-        return Looked(verified, None, H, verified.figures)
-    to_frame = verified.candidate.size[0] / picture.shape[1]
-    H = H @ np.diag([to_frame, to_frame, 1.0])
-    return Looked(verified, picture, H, {**verified.figures, **vars(compare(picture, photo, H))})
+        return evidence
+    seen = replace(evidence, picture=picture)
+    figures = {**evidence.figures, **vars(compare(picture, photo, seen.H_kept_to_photo))}
+    return replace(seen, figures=figures)

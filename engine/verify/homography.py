@@ -10,8 +10,11 @@ from engine.values import Array, FloatArray
 
 INLIER_PIXELS = 6.0
 """MAGSAC's upper bound of the noise, pixels of the photo at 640 (keypoints of coarse levels are that blunt)."""
-
-
+SMALLEST_SHARE, LARGEST_SHARE = 0.003, 40.0
+"""Share of the photo's area that the outline may take: below, the picture is some 30 pixels high and has hardly a
+keypoint left; above, the photo shows a small detail of it. Chosen by judgement."""
+MOST_FORESHORTENED = 6.0
+"""Largest ratio of opposite sides, chosen by judgement: beyond it a picture is seen from its edge."""
 _SEED = 1
 
 
@@ -47,9 +50,10 @@ def project(H: Array, xy: Array) -> NDArray[np.float64]:
 def quad_is_sane(
     H_picture_to_photo: NDArray[np.float64], picture_size: tuple[int, int], photo_size: tuple[int, int]
 ) -> bool:
-    """Whether the outline is one that a camera can see: same orientation, convex, in front of the camera,
-    between 0.3 % and 4,000 % of the photo's area, opposite sides within a factor 6."""
+    """Whether the outline is one that a camera can see: same orientation, convex, in front of the camera, of a
+    plausible size and shape."""
     width, height = picture_size
+    # Corners half a pixel inside those of `values.corners`: what the match ratio was fitted with, and no matter here.
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
     depth = np.c_[corners, np.ones(4)] @ H_picture_to_photo[2]
     if not ((depth > 0).all() or (depth < 0).all()):
@@ -62,4 +66,4 @@ def quad_is_sane(
     area = cv2.contourArea(quad.astype(np.float32)) / (photo_size[0] * photo_size[1])
     sides = np.linalg.norm(edges, axis=1)
     balance = max(sides[0] / sides[2], sides[2] / sides[0], sides[1] / sides[3], sides[3] / sides[1])
-    return bool(0.003 < area < 40 and balance < 6)
+    return bool(SMALLEST_SHARE < area < LARGEST_SHARE and balance < MOST_FORESHORTENED)

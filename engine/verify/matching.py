@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.describe.orb_bits import orb_similarities
-from engine.describe.query import PhotoSide
+from engine.describe.query import Query
 from engine.describe.records import unpack
 from engine.describe.signatures import unpack_signatures
 from engine.values import Array, ByteArray, FloatArray
@@ -20,31 +20,36 @@ RATIO = 0.92
 """A match's distance over that of the next best keypoint, at most; chosen on the fit half of the sets."""
 GUIDED = 0.35
 """Least similarity of a pair that meets under the homography; random pairs have 0 with a spread of 0.125."""
+_ENOUGH_FOR_LEAST_SQUARES = 8
+"""Inliers: twice the four that always fit, so that errors begin to cancel; chosen by judgement."""
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """H_picture_to_photo: 3x3, pixels at the working sizes (480 and 640); photo_rows, picture_rows: (M,)
-    keypoint numbers of the inliers; matches: one-to-one matches before RANSAC, of which ratio_inliers
-    were its inliers; similarity: mean of the inliers; expected: the picture's keypoints that lie inside
-    the photo under H."""
+class Alignment:
+    """How a picture lies in a photo, and the M matches that say so."""
 
     H_picture_to_photo: NDArray[np.float64]
+    """3x3, pixels at the working sizes: 480 of the picture, 640 or 960 of the photo."""
     photo_rows: Array
     picture_rows: Array
+    """(M,) keypoint numbers of the inliers."""
     matches: int
+    """One-to-one matches before RANSAC."""
     ratio_inliers: int
+    """How many of these were RANSAC's inliers."""
     similarity: float
+    """Mean of the inliers."""
     expected: int
+    """The picture's keypoints that lie inside the photo under H."""
 
 
-def similarities(photo: PhotoSide, rows: Array, orb: ByteArray | None = None) -> FloatArray:
+def similarities(query: Query, rows: Array, orb: ByteArray | None = None) -> FloatArray:
     """(N, M) similarity in [-1, 1] of photo descriptors and the stored signatures' corners of the cube:
     the photo keeps its floats, which tells near bits from far ones. Where both have ORB's bits, of these."""
-    if orb is not None and photo.features.orb is not None:
-        return orb_similarities(photo.features.orb, orb)
+    if orb is not None and query.features.orb is not None:
+        return orb_similarities(query.features.orb, orb)
     signs = unpack_signatures(rows[:, 0])
-    return photo.centred @ (signs.T / np.float32(signs.shape[1] ** 0.5))
+    return query.centred @ (signs.T / np.float32(signs.shape[1] ** 0.5))
 
 
 def one_to_one(similarity: FloatArray, *, ratio: float = RATIO) -> tuple[Array, Array, FloatArray]:
@@ -78,27 +83,27 @@ def _nearest(similarity):  # type: ignore[no-untyped-def]  # compiled by Numba
     return column, best, second, row_of_column
 
 
-def match(photo: PhotoSide, rows: Array, orb: ByteArray | None = None) -> Geometry | None:
+def match(query: Query, rows: Array, orb: ByteArray | None = None) -> Alignment | None:
     """Matches, homography, and a second, guided pass: keypoints that meet under the homography and are
     alike count as inliers even where the ratio test had refused them (repeated letters, for one)."""
-    similarity = similarities(photo, rows, orb)
+    similarity = similarities(query, rows, orb)
     a, b, _ = one_to_one(similarity)
     matches = len(a)
     xy = unpack(rows)[0]
-    points = photo.features.keypoints.xy
+    points, size = query.features.keypoints.xy, query.features.size
     H, inliers = find_homography(xy[b], points[a])
     if H is None or len(inliers) < 4:
         return None
-    a, b, expected = _guided(similarity, xy, points, H, photo.features.size)
-    if len(a) >= 8:
+    a, b, expected = _guided(similarity, xy, points, H, size)
+    if len(a) >= _ENOUGH_FOR_LEAST_SQUARES:
         least_squares = cv2.findHomography(xy[b].astype(np.float64), points[a].astype(np.float64), 0)[0]
         if least_squares is not None and np.isfinite(least_squares).all():
             refined = np.asarray(least_squares, np.float64)
-            again = _guided(similarity, xy, points, refined, photo.features.size)
+            again = _guided(similarity, xy, points, refined, size)
             if len(again[0]) >= len(a):
                 H, (a, b, expected) = refined, again
     mean = float(similarity[a, b].mean()) if len(a) else 0.0
-    return Geometry(H, a, b, matches, len(inliers), mean, expected)
+    return Alignment(H, a, b, matches, len(inliers), mean, expected)
 
 
 def _guided(

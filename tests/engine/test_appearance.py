@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.judge.look_alikes import duel
-from engine.verify.appearance import FRAME, NOTHING, Appearance, compare, frame_size, rectify
+from engine.verify.appearance import FRAME, NOTHING, Appearance, compare, rectified_size, rectify
 from tests.support.drawn import flat, poster
 
 H = np.array([[1.1, 0.05, 80.0], [-0.04, 1.05, 60.0], [5e-5, 2e-5, 1.0]])
@@ -119,7 +119,7 @@ class TestCompare:
         picture = cv2.resize(poster(1), size, interpolation=cv2.INTER_AREA)
         found = compare(picture, picture, np.eye(3))
         assert found.structure > 0.9 or found == NOTHING
-        assert max(frame_size(picture)) == FRAME
+        assert max(rectified_size(picture)) == FRAME
 
 
 class TestRectify:

@@ -10,31 +10,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.catalogue import Catalogue, Picture
+from engine.describe.query import Query
 from engine.describe.records import KEYPOINTS, to_bytes
 from engine.describe.vocabulary import Vocabulary
-from engine.index import embedded as gallery_module
 from engine.index import snapshot
-from engine.index.embedded import SHARED, Gallery
+from engine.index.embedded import SHARED, EmbeddedIndex
 from engine.settings import EngineSettings
 from engine.shortlist.lists import Shortlist
 from tests.support.made_records import made, photographed
 
 TAIL, OWN_SHARD = 8, 30
-SETTINGS = EngineSettings(exhaustive_up_to=0)
-"""Nothing is ranked whole but tails: what is found is found by the lists."""
-
-
-@pytest.fixture(autouse=True)
-def _small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Segments and shards of their own after a few pictures instead of thousands."""
-    monkeypatch.setattr(gallery_module, "TAIL", TAIL)
-    monkeypatch.setattr(gallery_module, "OWN_SHARD", OWN_SHARD)
+SETTINGS = EngineSettings(exhaustive_up_to=0, tail=TAIL, own_shard=OWN_SHARD)
+"""Segments and shards of their own after a few pictures instead of thousands, and nothing is ranked whole but tails:
+what is found is found by the lists."""
 
 
 @pytest.fixture
@@ -45,13 +40,13 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
 
 
 @pytest.fixture
-def gallery(catalogue: Catalogue, vocabulary: Vocabulary) -> Iterator[Gallery]:
-    opened = Gallery(catalogue, vocabulary, SETTINGS)
+def gallery(catalogue: Catalogue, vocabulary: Vocabulary) -> Iterator[EmbeddedIndex]:
+    opened = EmbeddedIndex(catalogue, vocabulary, SETTINGS)
     yield opened
     opened.close()
 
 
-def add(gallery: Gallery, seed: int, channel: str = "one", *, active: bool = True) -> Picture:
+def add(gallery: EmbeddedIndex, seed: int, channel: str = "one", *, active: bool = True) -> Picture:
     """The made picture `seed`, as seed.N."""
     stored = made(gallery.vocabulary, seed).stored(gallery.vocabulary)
     if channel not in gallery.catalogue.counts():
@@ -61,55 +56,53 @@ def add(gallery: Gallery, seed: int, channel: str = "one", *, active: bool = Tru
     )
 
 
-def fill(gallery: Gallery, seeds: range, channel: str = "one") -> None:
+def fill(gallery: EmbeddedIndex, seeds: range, channel: str = "one") -> None:
     for seed in seeds:
         add(gallery, seed, channel)
     gallery.refresh()
     gallery.wait_for_builds()
 
 
-def shortlist(gallery: Gallery, seed: int, *channels: str) -> Shortlist:
+def shortlist(gallery: EmbeddedIndex, seed: int, *channels: str) -> Shortlist:
     """Of a photo of the made picture `seed`."""
     photo = photographed(made(gallery.vocabulary, seed), seed)
     numbers = [gallery.catalogue.channel(c).id for c in channels or ("one",)]
     gallery.refresh()
-    vocabulary = gallery.vocabulary
-    queries = vocabulary.global_descriptor(photo.descriptors)[None]
-    signatures = vocabulary.signatures(photo.descriptors)
-    return gallery.shortlist(numbers, photo.descriptors, signatures, queries, votes_depth=10, global_depth=10)
+    return gallery._shortlist(Query(photo, gallery.vocabulary), numbers, 10, 10, small_whole=True)
 
 
-def names(gallery: Gallery, slots: np.ndarray) -> list[str]:
+def names(gallery: EmbeddedIndex, slots: np.ndarray) -> list[str]:
     """channel/identifier of slots; "gone" where the catalogue has no such picture any more."""
     ids = [int(gallery.table.picture_ids[s]) for s in slots]
     known = gallery.catalogue.pictures_by_id(ids)
     return [f"{known[i].channel}/{known[i].identifier}" if i in known else "gone" for i in ids]
 
 
-def finds(gallery: Gallery, seed: int, *channels: str) -> list[str]:
+def finds(gallery: EmbeddedIndex, seed: int, *channels: str) -> list[str]:
     """All that is shortlisted for a photo of `seed`."""
     return names(gallery, shortlist(gallery, seed, *channels).union())
 
 
-def everywhere(gallery: Gallery, *channels: str) -> set[str]:
+def everywhere(gallery: EmbeddedIndex, *channels: str) -> set[str]:
     """All that is ever shortlisted, asked with every picture's photo."""
     return {name for seed in range(0, 200, 9) for name in finds(gallery, seed, *channels)}
 
 
 class TestFollowing:
-    def test_empty(self, gallery: Gallery) -> None:
+    def test_empty(self, gallery: EmbeddedIndex) -> None:
         """An empty gallery shortlists nothing; nor do no channels at all."""
         gallery.catalogue.add_channel("one")
         assert finds(gallery, 1) == []
-        assert len(gallery.shortlist([], *_nothing(gallery), votes_depth=5, global_depth=5).union()) == 0
+        nothing = Query(photographed(made(gallery.vocabulary, 1, count=0), 1), gallery.vocabulary)
+        assert len(gallery.rank(nothing, []).pictures) == 0
 
-    def test_an_addition_is_found_at_once(self, gallery: Gallery) -> None:
+    def test_an_addition_is_found_at_once(self, gallery: EmbeddedIndex) -> None:
         """The next search finds what was added before it, at every size of the tail."""
         for seed in range(3 * TAIL):
             add(gallery, seed)
             assert f"one/seed.{seed}" in finds(gallery, seed)
 
-    def test_a_removal_holds_at_once(self, gallery: Gallery) -> None:
+    def test_a_removal_holds_at_once(self, gallery: EmbeddedIndex) -> None:
         """Removed from tail or segment, a picture is never shortlisted again."""
         fill(gallery, range(3 * TAIL + 3))
         for seed in (0, TAIL, 3 * TAIL + 2):
@@ -118,7 +111,7 @@ class TestFollowing:
             assert not {"gone", f"one/seed.{seed}"} & set(finds(gallery, seed))
         assert "gone" not in everywhere(gallery)
 
-    def test_added_again(self, gallery: Gallery) -> None:
+    def test_added_again(self, gallery: EmbeddedIndex) -> None:
         """A picture removed and added again is found as the new one."""
         fill(gallery, range(TAIL))
         gallery.catalogue.remove_picture("one", "seed.3")
@@ -127,7 +120,7 @@ class TestFollowing:
         assert gallery.table.picture_ids[found].tolist().count(again.id) == 1
         assert "gone" not in names(gallery, found)
 
-    def test_inactive(self, gallery: Gallery) -> None:
+    def test_inactive(self, gallery: EmbeddedIndex) -> None:
         """An inactive picture is not found until it is made active, whether it lies in tail or segment."""
         hidden = add(gallery, 500, active=False)
         assert finds(gallery, 500) == []
@@ -138,7 +131,7 @@ class TestFollowing:
         gallery.catalogue.update_picture("one", hidden.identifier, active=False)
         assert "one/seed.500" not in finds(gallery, 500)
 
-    def test_another_process(self, gallery: Gallery) -> None:
+    def test_another_process(self, gallery: EmbeddedIndex) -> None:
         """What another process adds and removes is seen by the next search."""
         fill(gallery, range(2))
         command = [sys.executable, "-c", OTHER_PROCESS, str(gallery.catalogue.folder)]
@@ -148,7 +141,7 @@ class TestFollowing:
         assert "one/other.77" in finds(gallery, 77)
         assert "one/seed.0" not in finds(gallery, 0)
 
-    def test_removed_channel(self, gallery: Gallery) -> None:
+    def test_removed_channel(self, gallery: EmbeddedIndex) -> None:
         """The pictures of a removed channel are gone, and a new channel of that name is empty."""
         fill(gallery, range(2 * TAIL), "two")
         fill(gallery, range(3))
@@ -157,7 +150,7 @@ class TestFollowing:
         assert finds(gallery, 1, "two") == []
         assert sorted(finds(gallery, 1, "one", "two")) == ["one/seed.0", "one/seed.1", "one/seed.2"]
 
-    def test_a_log_of_many_changes(self, gallery: Gallery) -> None:
+    def test_a_log_of_many_changes(self, gallery: EmbeddedIndex) -> None:
         """Additions, removals and updates that come together end as the catalogue says."""
         for seed in range(2 * TAIL):
             add(gallery, seed)
@@ -168,7 +161,7 @@ class TestFollowing:
         gallery.refresh()
         visible = gallery.table.picture_ids[: gallery.table.count][gallery.table.visible[: gallery.table.count] == 1]
         assert sorted(visible.tolist()) == [p.id for p in gallery.catalogue.all_pictures() if p.active]
-        assert gallery.size([gallery.catalogue.channel("one").id]) == gallery.catalogue.count("one")
+        assert gallery.sizes[gallery.catalogue.channel("one").id] == gallery.catalogue.count("one")
 
 
 OTHER_PROCESS = """
@@ -183,13 +176,8 @@ catalogue.close()
 """
 
 
-def _nothing(gallery: Gallery) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    dimension = gallery.vocabulary.global_dimension
-    return np.zeros((0, 64), np.float32), np.zeros(0, np.uint64), np.zeros((1, dimension), np.float32)
-
-
 class TestSegments:
-    def test_both_lists_find(self, gallery: Gallery) -> None:
+    def test_both_lists_find(self, gallery: EmbeddedIndex) -> None:
         """What lies in a segment is found by votes first of all, and by the global descriptor too."""
         fill(gallery, range(3 * TAIL))
         gallery.shards[SHARED].tail.clear()
@@ -200,10 +188,10 @@ class TestSegments:
             assert len(found.always) == 0
 
     @pytest.mark.parametrize("off", ["use_votes", "use_global"])
-    def test_each_list_can_be_switched_off(self, gallery: Gallery, off: str) -> None:
+    def test_each_list_can_be_switched_off(self, gallery: EmbeddedIndex, off: str) -> None:
         """The other one finds alone."""
         fill(gallery, range(2 * TAIL))
-        alone = Gallery(gallery.catalogue, gallery.vocabulary, EngineSettings(exhaustive_up_to=0, **{off: False}))
+        alone = EmbeddedIndex(gallery.catalogue, gallery.vocabulary, replace(SETTINGS, **{off: False}))
         alone.refresh()
         alone.wait_for_builds()
         found = shortlist(alone, 3)
@@ -211,7 +199,7 @@ class TestSegments:
         assert "one/seed.3" in names(alone, found.union())
         alone.close()
 
-    def test_made_of_tails(self, gallery: Gallery) -> None:
+    def test_made_of_tails(self, gallery: EmbeddedIndex) -> None:
         """Every picture lies in one segment or the tail, and there are few segments."""
         fill(gallery, range(11 * TAIL))
         shards = gallery.shards.values()
@@ -222,7 +210,7 @@ class TestSegments:
         assert all(len(shard.tail) < TAIL for shard in shards)
         assert all(len(shard.segments) <= 4 for shard in shards)
 
-    def test_removed_pictures_are_left_out_of_new_segments(self, gallery: Gallery) -> None:
+    def test_removed_pictures_are_left_out_of_new_segments(self, gallery: EmbeddedIndex) -> None:
         """A merge drops what was removed."""
         fill(gallery, range(TAIL))
         for seed in range(8):
@@ -231,7 +219,7 @@ class TestSegments:
         slots = np.concatenate([s.slots for s in gallery.shards[SHARED].segments])
         assert (gallery.table.alive[slots] == 1).all()
 
-    def test_searches_while_building(self, gallery: Gallery) -> None:
+    def test_searches_while_building(self, gallery: EmbeddedIndex) -> None:
         """Searches that run while pictures are added and segments built always find what was there before."""
         fill(gallery, range(20))
         stop, failures, searches = threading.Event(), [], [0]
@@ -259,7 +247,7 @@ class TestSegments:
 
 
 class TestShards:
-    def test_small_channels_share(self, gallery: Gallery) -> None:
+    def test_small_channels_share(self, gallery: EmbeddedIndex) -> None:
         """Many small channels have one shard and no thread of their own; each finds its own pictures only."""
         for seed in range(60):
             add(gallery, seed, f"c{seed % 20}")
@@ -272,7 +260,7 @@ class TestShards:
             assert f"c{seed % 20}/seed.{seed}" in finds(gallery, seed, f"c{seed % 20}")
             assert {n.split("/")[0] for n in finds(gallery, seed, f"c{(seed + 1) % 20}")} <= {f"c{(seed + 1) % 20}"}
 
-    def test_all_small_channels_at_once(self, gallery: Gallery) -> None:
+    def test_all_small_channels_at_once(self, gallery: EmbeddedIndex) -> None:
         """A search over all channels finds each picture and names its channel."""
         for seed in range(60):
             add(gallery, seed, f"c{seed % 20}")
@@ -284,7 +272,7 @@ class TestShards:
 
     def test_ranked_whole(self, catalogue: Catalogue, vocabulary: Vocabulary) -> None:
         """Up to `exhaustive_up_to` pictures nothing is searched and nothing can be lost."""
-        gallery = Gallery(catalogue, vocabulary, EngineSettings(exhaustive_up_to=40))
+        gallery = EmbeddedIndex(catalogue, vocabulary, replace(SETTINGS, exhaustive_up_to=40))
         fill(gallery, range(20))
         fill(gallery, range(20, 40), "two")
         fill(gallery, range(40, 41), "three")
@@ -296,7 +284,7 @@ class TestShards:
         assert len(found.votes) > 0
         gallery.close()
 
-    def test_promotion(self, gallery: Gallery) -> None:
+    def test_promotion(self, gallery: EmbeddedIndex) -> None:
         """A channel that outgrows the shared shard gets one of its own; its pictures and the others' are found
         as before, each once."""
         fill(gallery, range(30))
@@ -312,7 +300,7 @@ class TestShards:
         gallery.catalogue.remove_picture("one", "seed.0")
         assert "one/seed.0" not in finds(gallery, 0)
 
-    def test_large_and_small_together(self, gallery: Gallery) -> None:
+    def test_large_and_small_together(self, gallery: EmbeddedIndex) -> None:
         """One search over both kinds finds in both."""
         fill(gallery, range(OWN_SHARD + 20))
         fill(gallery, range(300, 310), "small")
@@ -321,7 +309,7 @@ class TestShards:
 
 
 class TestSlotTable:
-    def test_grows(self, gallery: Gallery) -> None:
+    def test_grows(self, gallery: EmbeddedIndex) -> None:
         """Beyond its first 256 rows the table grows, and every row stays what it was."""
         fill(gallery, range(300))
         for seed in (0, 255, 256, 299):
@@ -334,7 +322,7 @@ class TestSlotTable:
         assert gallery.table.slot_of(10**9) is None
         assert gallery.table.slot_of(0) is None
 
-    def test_more_keypoints_than_a_record_holds(self, gallery: Gallery) -> None:
+    def test_more_keypoints_than_a_record_holds(self, gallery: EmbeddedIndex) -> None:
         """Of a picture with more keypoints the first 400 are taken."""
         many = made(gallery.vocabulary, 1, count=500)
         gallery.catalogue.add_channel("one")
@@ -344,7 +332,7 @@ class TestSlotTable:
         gallery.refresh()
         assert len(gallery.table.records(0)) == KEYPOINTS
 
-    def test_a_picture_without_keypoints(self, gallery: Gallery) -> None:
+    def test_a_picture_without_keypoints(self, gallery: EmbeddedIndex) -> None:
         """A picture without keypoints (after a failed `reindex`) is no trouble."""
         empty = made(gallery.vocabulary, 1, count=0)
         gallery.catalogue.add_channel("one")
@@ -355,14 +343,14 @@ class TestSlotTable:
         assert "one/seed.5" in finds(gallery, 5)
 
 
-def reopened(catalogue: Catalogue, vocabulary: Vocabulary) -> Gallery:
+def reopened(catalogue: Catalogue, vocabulary: Vocabulary) -> EmbeddedIndex:
     """A new gallery from what is saved, before it reads the log."""
-    gallery = Gallery(catalogue, vocabulary, SETTINGS)
+    gallery = EmbeddedIndex(catalogue, vocabulary, SETTINGS)
     snapshot.load(gallery, catalogue.folder)
     return gallery
 
 
-def filled(gallery: Gallery) -> None:
+def filled(gallery: EmbeddedIndex) -> None:
     """Tail, segments, a shard of its own, removed and inactive pictures."""
     fill(gallery, range(OWN_SHARD + 10))
     fill(gallery, range(100, 130), "two")
@@ -375,12 +363,12 @@ def filled(gallery: Gallery) -> None:
 QUESTIONS = [(s, c) for s in (0, 1, 19, 20, 39, 100, 101, 129) for c in (("one",), ("two",), ("one", "two"))]
 
 
-def answers(gallery: Gallery) -> list[list[str]]:
+def answers(gallery: EmbeddedIndex) -> list[list[str]]:
     """What is found first, and the set of all that is."""
     return [finds(gallery, seed, *channels) for seed, channels in QUESTIONS]
 
 
-def assert_found(gallery: Gallery) -> None:
+def assert_found(gallery: EmbeddedIndex) -> None:
     """Everything that is there is found, and nothing that is not."""
     for seed in (1, 19, 38):
         assert f"one/seed.{seed}" in finds(gallery, seed)
@@ -391,7 +379,7 @@ def assert_found(gallery: Gallery) -> None:
 
 
 class TestSaved:
-    def test_loaded_equals_saved(self, gallery: Gallery) -> None:
+    def test_loaded_equals_saved(self, gallery: EmbeddedIndex) -> None:
         """A loaded gallery stands where the saved one stood, without reading the log, and finds the same."""
         filled(gallery)
         snapshot.save(gallery, gallery.catalogue.folder)
@@ -403,7 +391,7 @@ class TestSaved:
         assert_found(again)
         again.close()
 
-    def test_loaded_equals_rebuilt(self, gallery: Gallery) -> None:
+    def test_loaded_equals_rebuilt(self, gallery: EmbeddedIndex) -> None:
         """A gallery built from the log alone finds the same pictures."""
         filled(gallery)
         snapshot.save(gallery, gallery.catalogue.folder)
@@ -415,7 +403,7 @@ class TestSaved:
         assert_found(rebuilt)
         rebuilt.close()
 
-    def test_the_rest_of_the_log_is_replayed(self, gallery: Gallery) -> None:
+    def test_the_rest_of_the_log_is_replayed(self, gallery: EmbeddedIndex) -> None:
         """What changed after the save is seen after the load."""
         filled(gallery)
         snapshot.save(gallery, gallery.catalogue.folder)
@@ -426,7 +414,7 @@ class TestSaved:
         assert "one/seed.1" not in finds(again, 1)
         again.close()
 
-    def test_saved_again_and_again(self, gallery: Gallery) -> None:
+    def test_saved_again_and_again(self, gallery: EmbeddedIndex) -> None:
         """Each save goes on from the one before, and leaves no stale files."""
         current, folder = gallery, gallery.catalogue.folder
         for turn in range(3):
@@ -446,7 +434,7 @@ class TestSaved:
         assert len(list((folder / "index").glob("slots-*"))) == 1
         current.close()
 
-    def test_empty(self, gallery: Gallery) -> None:
+    def test_empty(self, gallery: EmbeddedIndex) -> None:
         """An empty gallery can be saved and loaded."""
         snapshot.save(gallery, gallery.catalogue.folder)
         again = reopened(gallery.catalogue, gallery.vocabulary)
@@ -455,7 +443,7 @@ class TestSaved:
         assert "one/seed.1" in finds(again, 1)
         again.close()
 
-    def test_an_older_catalogue_beside_newer_indexes(self, gallery: Gallery, tmp_path: Path) -> None:
+    def test_an_older_catalogue_beside_newer_indexes(self, gallery: EmbeddedIndex, tmp_path: Path) -> None:
         """Where the log is behind the indexes (a restored backup), they are not used."""
         fill(gallery, range(3))
         gallery.catalogue.close()
@@ -470,7 +458,7 @@ class TestSaved:
         again.close()
         old.close()
 
-    def test_another_fingerprint(self, gallery: Gallery) -> None:
+    def test_another_fingerprint(self, gallery: EmbeddedIndex) -> None:
         """Indexes of another model are not used."""
         gallery.catalogue.write_meta("fingerprint", "a")
         fill(gallery, range(3))
@@ -480,7 +468,7 @@ class TestSaved:
         assert again.table.count == 0
         again.close()
 
-    def test_a_reader_while_the_holder_saves(self, gallery: Gallery) -> None:
+    def test_a_reader_while_the_holder_saves(self, gallery: EmbeddedIndex) -> None:
         """Another process that has the saved records mapped can read them while they are saved anew."""
         fill(gallery, range(200))
         snapshot.save(gallery, gallery.catalogue.folder)
@@ -571,15 +559,12 @@ CASES = [
 def saved(vocabulary: Vocabulary, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with saved indexes."""
     folder = tmp_path_factory.mktemp("saved")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gallery_module, "TAIL", TAIL)
-        patch.setattr(gallery_module, "OWN_SHARD", OWN_SHARD)
-        catalogue = Catalogue(folder / "data")
-        gallery = Gallery(catalogue, vocabulary, SETTINGS)
-        filled(gallery)
-        snapshot.save(gallery, catalogue.folder)
-        gallery.close()
-        catalogue.close()
+    catalogue = Catalogue(folder / "data")
+    gallery = EmbeddedIndex(catalogue, vocabulary, SETTINGS)
+    filled(gallery)
+    snapshot.save(gallery, catalogue.folder)
+    gallery.close()
+    catalogue.close()
     return folder / "data"
 
 

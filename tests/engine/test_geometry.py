@@ -7,6 +7,7 @@ import pytest
 
 from engine.describe.features import describe_photo, describe_picture, pack_features
 from engine.describe.patch_model import PatchModel
+from engine.describe.query import Query
 from engine.describe.records import unpack
 from engine.describe.vocabulary import Vocabulary
 from engine.rank import (
@@ -23,9 +24,7 @@ from tests.support.made_records import Made, made, photographed, table_of
 
 
 def indexed(photo: Made, vocabulary: Vocabulary) -> PhotoIndex:
-    points = photo.keypoints
-    signatures = vocabulary.signatures(photo.descriptors)
-    return index_photo(points.xy, points.scale, points.angle, photo.descriptors, signatures, vocabulary)
+    return index_photo(Query(photo, vocabulary))
 
 
 def oracle(

@@ -11,7 +11,7 @@ import pytest
 from engine.describe.features import describe_photo, describe_picture, pack_features
 from engine.describe.keypoints import PHOTO_DETECTOR
 from engine.describe.patch_model import PatchModel
-from engine.describe.query import PhotoSide, prepare_photo
+from engine.describe.query import Query
 from engine.image import resize_long_side
 from engine.values import resize_matrix
 from engine.verify.homography import find_homography, project, quad_is_sane
@@ -114,18 +114,18 @@ class TestFindHomography:
 
 
 @pytest.fixture(scope="module")
-def scene(patch_model: PatchModel) -> tuple[Photo, PhotoSide, np.ndarray, np.ndarray]:
+def scene(patch_model: PatchModel) -> tuple[Photo, Query, np.ndarray, np.ndarray]:
     """A photo, its side of the matching, the rows of the right picture and of a wrong one."""
     photo = photo_of(poster(6), seed=6, strength=0.3)
     assert photo.warp.flat
-    side = prepare_photo(
+    side = Query(
         describe_photo(resize_long_side(photo.image, PHOTO_DETECTOR.long_side), patch_model), patch_model.vocabulary
     )
     right, wrong = (pack_features(describe_picture(poster(s), patch_model), patch_model) for s in (6, 7))
     return photo, side, right, wrong
 
 
-Scene = tuple[Photo, PhotoSide, np.ndarray, np.ndarray]
+Scene = tuple[Photo, Query, np.ndarray, np.ndarray]
 
 
 class TestMatch:
@@ -158,7 +158,7 @@ class TestMatch:
 
     def test_a_photo_without_keypoints(self, scene: Scene, patch_model: PatchModel) -> None:
         """Nor does a plain photo."""
-        side = prepare_photo(describe_photo(np.zeros((480, 640, 3), np.uint8), patch_model), patch_model.vocabulary)
+        side = Query(describe_photo(np.zeros((480, 640, 3), np.uint8), patch_model), patch_model.vocabulary)
         assert match(side, scene[2]) is None
 
     def test_same_every_time(self, scene: Scene) -> None:

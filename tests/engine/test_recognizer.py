@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -25,7 +27,6 @@ from engine.errors import (
     TooFewFeatures,
 )
 from engine.image import encode_jpeg
-from engine.index import embedded as gallery_module
 from engine.recognise.answer import Match, Recognition
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
@@ -468,14 +469,13 @@ class TestSettings:
         ],
         ids=["global only", "votes only", "both lists", "one thread", "no kept pictures", "one look"],
     )
-    def test_recognises_with(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: EngineSettings) -> None:
+    def test_recognises_with(self, tmp_path: Path, settings: EngineSettings) -> None:
         """With either list, one thread, or without kept pictures, posters are recognised and strangers not."""
-        monkeypatch.setattr(gallery_module, "TAIL", 4)
-        with Recognizer.open(tmp_path, settings) as recognizer:
+        with Recognizer.open(tmp_path, replace(settings, tail=4)) as recognizer:
             recognizer.add_channel("posters")
             for seed in range(6):
                 recognizer.add("posters", f"poster.{seed}", encode_jpeg(poster(seed)))
-            recognizer.gallery.wait_for_builds()
+            recognizer.index.wait_for_builds()
             for seed in (0, 4, 5):
                 photo = photo_of(poster(seed), seed=seed, strength=0.2)
                 found = recognizer.recognise(photo.jpeg, ["posters"], k=2)
@@ -540,19 +540,19 @@ class TestFolder:
                 recognizer.add("one", f"poster.{seed}", encode_jpeg(poster(seed)))
         with Recognizer.open(tmp_path) as again:
             assert again.info()["log_position"] == 3
-            assert len(again.gallery.table.arrays[0]) == 3
+            assert again.index.unsaved == 0
             photo = photo_of(poster(2), seed=2, strength=0.2)
             assert_answer(again.recognise(photo.jpeg, ["one"]), "poster.2", photo, channel="one")
 
 
-@pytest.fixture
-def _quick_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery_module, "TAIL", 6)
-    monkeypatch.setattr(gallery_module, "OWN_SHARD", 20)
-
-
-@pytest.mark.usefixtures("_quick_segments")
 class TestThreads:
+    @pytest.fixture
+    def recognizer(self, tmp_path: Path) -> Iterator[Recognizer]:
+        """An empty gallery with the channel "one", whose segments are built after a few pictures."""
+        with Recognizer.open(tmp_path, EngineSettings(tail=6, own_shard=20)) as made:
+            made.add_channel("one")
+            yield made
+
     def test_eight_at_once(self, recognizer: Recognizer) -> None:
         """Eight threads that add, find and remove at once: what stays is always found, what is removed never
         again, and nothing raises."""

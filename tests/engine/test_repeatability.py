@@ -11,7 +11,7 @@ from engine.describe.keypoints import Keypoints
 from engine.describe.patch_model import PatchModel
 from engine.describe.records import quantise
 from engine.describe.repeatability import FIGURES, NEAR, found_again, keypoint_figures
-from engine.enrol.preparation import describe_addition
+from engine.enrol.preparation import prepare_picture
 from engine.settings import EngineSettings
 from tests.support.drawn import poster
 
@@ -108,7 +108,7 @@ class TestDescribedPicture:
         """What a gallery keeps of a picture is the global descriptor with these weights."""
         picture = poster(3)
         file = cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
-        stored = describe_addition(file, patch_model, EngineSettings(), trim=False)
+        stored = prepare_picture(file, patch_model, EngineSettings(), trim=False)
         vector = np.frombuffer(stored.features.vector, np.int8)
         found, vocabulary = describe_picture(picture, patch_model), patch_model.vocabulary
         weighted, alike = (quantise(vocabulary.global_descriptor(found.descriptors, w)) for w in (found.weights, None))

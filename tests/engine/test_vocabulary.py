@@ -10,7 +10,7 @@ import pytest
 
 from engine.describe.features import LocalFeatures
 from engine.describe.keypoints import Keypoints
-from engine.describe.query import global_queries
+from engine.describe.query import Query
 from engine.describe.signatures import unpack_signatures
 from engine.describe.vocabulary import (
     ASSIGNED_CELLS,
@@ -134,15 +134,15 @@ class TestGlobalDescriptor:
         points, one = unit(90), np.ones(90, np.float32)
         features = LocalFeatures(Keypoints(xy.astype(np.float32), one, one, one), points, (640, 480))
         whole = vocabulary.global_descriptor(points)
-        assert (global_queries(features, vocabulary, windows=False, min_keypoints=25) == whole).all()
-        found = global_queries(features, vocabulary, windows=True, min_keypoints=25)
+        assert (Query(features, vocabulary).global_vectors == whole).all()
+        found = Query(features, vocabulary, windows=True, min_keypoints=25).global_vectors
         # The sixty lie in the windows at the top left, few of them in those further in; the thirty in the last one.
         assert np.allclose(found[0], whole, atol=1e-5)
         assert np.allclose(found[1], vocabulary.global_descriptor(points[:60]), atol=1e-5)
         assert np.allclose(found[-1], vocabulary.global_descriptor(points[60:]), atol=1e-5)
         assert 3 <= len(found) < 10
         none = LocalFeatures(features.keypoints.take(np.arange(0)), points[:0], (640, 480))
-        assert (global_queries(none, vocabulary, windows=True, min_keypoints=25) == 0).all()
+        assert (Query(none, vocabulary, windows=True, min_keypoints=25).global_vectors == 0).all()
 
     def test_none(self, vocabulary: Vocabulary) -> None:
         """Without keypoints it is zero."""

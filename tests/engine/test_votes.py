@@ -168,20 +168,20 @@ class TestSegment:
         records, counts = table_of(pictures)
         whole = build_segment(FEW, np.arange(40), records, records[:0], counts)
         split = build_segment(FEW, np.arange(40), records[:13], records[13:], counts)
-        for name in ("offsets", "slots", "signatures", "norms"):
+        for name in ("offsets", "places", "signatures", "norms"):
             assert (getattr(whole, name) == getattr(split, name)).all()
 
     def test_only_the_first_keypoints_vote(self, pictures: list[np.ndarray]) -> None:
         """There are as many postings as keypoints that may vote."""
         segment = built(FEW, pictures, np.arange(40))
-        assert len(segment.slots) == sum(min(len(p), 30) for p in pictures)
-        assert segment.offsets[-1] == len(segment.slots)
+        assert len(segment.places) == sum(min(len(p), 30) for p in pictures)
+        assert segment.offsets[-1] == len(segment.places)
 
     def test_sorted_by_slot(self, pictures: list[np.ndarray]) -> None:
         """Within a word the postings stand by slot, which the parallel search needs."""
         segment = built(FEW, pictures, np.arange(40))
         for start, end in zip(segment.offsets[:-1], segment.offsets[1:], strict=True):
-            assert (np.diff(segment.slots[start:end].astype(int)) >= 0).all()
+            assert (np.diff(segment.places[start:end].astype(int)) >= 0).all()
 
     def test_file(self, vocabulary: Vocabulary, pictures: list[np.ndarray], tmp_path: Path) -> None:
         """A saved segment finds the same."""

@@ -332,8 +332,8 @@ def test_without_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_backbone_is_no_patch_model(tmp_path: Path) -> None:
     """The engine's own `model` setting refuses a full-image model, naming what its card lacks."""
-    from engine.describe.patch_model import PatchModel, RuntimeSettings
+    from engine.describe.patch_model import PatchModel
 
     export_module(small(), tmp_path, name="small", reading=SMALL)
     with pytest.raises(ModelError, match="lacks vocabulary"):
-        PatchModel(RuntimeSettings(model=tmp_path))
+        PatchModel(tmp_path)

@@ -18,7 +18,7 @@ from api.dialects.easyar.parameters import SIGNING, Parameters
 from api.errors import BodyTooLarge
 from api.rules.pictures import Grades
 from api.service import Service
-from engine.catalogue import Picture
+from engine.catalogue import Picture, PictureChanges
 from engine.errors import InvalidValue
 
 FACTS = "easyar"
@@ -54,9 +54,9 @@ class Wanted:
         given = {name: value for name, value in given.items() if value is not None}
         return {**known, FACTS: {**mine, **given, "others": {**mine.get("others", {}), **self.others}}}
 
-    def changes(self, picture: Picture) -> dict[str, Any]:
+    def changes(self, picture: Picture) -> PictureChanges:
         """What `Recognizer.update` shall change of the picture."""
-        changed: dict[str, Any] = {"facts": self.facts(picture.facts)}
+        changed: PictureChanges = {"facts": self.facts(picture.facts)}
         if self.meta is not None:
             changed["metadata"] = self.meta
         if self.active is not None:

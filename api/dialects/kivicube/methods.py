@@ -14,6 +14,7 @@ from api.errors import BodyTooLarge, NotMultipart, WrongCredentials
 from api.rules.pictures import NewPicture, check_identifier
 from api.service import Service
 from api.stats import dates
+from engine.catalogue import PictureChanges
 from engine.errors import InvalidValue
 from engine.recognise.answer import Match, Recognition
 
@@ -112,11 +113,11 @@ async def update_image_info(service: Service, form: Form) -> wire.UpdateImageInf
     def work() -> wire.UpdateImageInfoAnswer:
         channel = service.access.own_channel(_login(service, form), form.text("channel"))
         picture = service.pictures.picture(channel, form.text("identifier"))
-        given = {
-            "threshold": wire.read_ratio(form),
-            "metadata": wire.read_metadata(form, limit=service.settings.max_metadata_bytes),
-        }
-        changes = {name: value for name, value in given.items() if value is not None}
+        changes = PictureChanges()
+        if (threshold := wire.read_ratio(form)) is not None:
+            changes["threshold"] = threshold
+        if (metadata := wire.read_metadata(form, limit=service.settings.max_metadata_bytes)) is not None:
+            changes["metadata"] = metadata
         if changes:
             service.recognizer.update(channel.name, picture.identifier, **changes)
         return wire.UpdateImageInfoAnswer()

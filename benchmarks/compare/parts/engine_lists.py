@@ -1,6 +1,6 @@
 """Obverse's own gallery, filled once for a comparison, and its two lists and its ranking one by one.
 
-Pictures have the comparison's numbers outside this module; the engine's slots do not leave it.
+Pictures have the comparison's numbers outside this module; the engine's picture numbers do not leave it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import numpy as np
 from benchmarks.compare.material import ComparedPicture
 from benchmarks.compare.parts.feature_store import Arrays
 from benchmarks.compare.parts.local_features import fingerprint
-from benchmarks.sets import CHANNEL, LIMITS, identifier_of
-from engine import rank
+from benchmarks.sets import CHANNEL, identifier_of
 from engine.describe.features import LocalFeatures
 from engine.describe.keypoints import Keypoints
 from engine.describe.patch_model import PatchModel
+from engine.describe.query import Query
 from engine.errors import IdentifierTaken, ImageError
+from engine.image_files import LIMITS
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
 from engine.shortlist import global_index, votes
@@ -73,8 +74,10 @@ class EngineGallery:
         except BaseException:  # an interruption too must give the folder free
             self.recognizer.close()
             raise
-        self.channel = [self.recognizer.catalogue.channel(CHANNEL).id]
-        self._number(identifiers)
+        ids = {p.identifier: p.id for p in self.recognizer.list(CHANNEL, limit=len(identifiers) + 1)}
+        self._ids = np.array([ids.get(identifier, -1) for identifier in identifiers], np.int64)
+        """The engine's number of each picture, -1 for those that it refused."""
+        self._order = np.argsort(self._ids)
 
     def close(self) -> None:
         self.recognizer.close()
@@ -107,7 +110,7 @@ class EngineGallery:
             try:
                 for _ in pool.map(add, zip(pictures, identifiers, strict=True)):
                     pass
-                recognizer.gallery.wait_for_builds()
+                recognizer.index.wait_for_builds()
                 known["complete"] = True
             finally:
                 pool.shutdown(cancel_futures=True)  # an interruption need not wait for all pictures
@@ -117,37 +120,25 @@ class EngineGallery:
         # Nothing was added where the program was killed after the last picture: then no speed is known.
         self.adds_per_second = known["added"] / known["seconds"] if known["added"] else math.inf
 
-    def _number(self, identifiers: Sequence[str]) -> None:
-        """Which slot each picture has, -1 for refused ones, and back."""
-        recognizer = self.recognizer
-        recognizer.gallery.refresh()
-        table = recognizer.gallery.table
-        ids = {p.identifier: p.id for p in recognizer.list(CHANNEL, limit=len(identifiers) + 1)}
-        slots = [table.slot_of(ids[i]) if i in ids else None for i in identifiers]
-        self._slots = np.array([-1 if s is None else s for s in slots], np.int64)
-        self._numbers = np.full(table.count, -1, np.int64)
-        self._numbers[self._slots[self._slots >= 0]] = np.flatnonzero(self._slots >= 0)
+    def numbers(self, ids: Array) -> Array:
+        """The comparison's numbers of the engine's."""
+        return np.asarray(self._order[np.searchsorted(self._ids, ids, sorter=self._order)])
 
-    def numbers(self, slots: Array) -> Array:
-        return np.asarray(self._numbers[slots])
-
-    def slots(self, count: int | None = None) -> Array:
-        """Ascending, of the first `count` pictures."""
-        mine = self._slots[:count]
+    def ids(self, count: int | None = None) -> Array:
+        """The engine's numbers of the first `count` pictures, ascending."""
+        mine = self._ids[:count]
         return np.sort(mine[mine >= 0])
+
+    def query(self, photo: Arrays) -> Query:
+        return Query(features_of(photo), self.recognizer.model.vocabulary)
 
     def rank(self, photo: Arrays, numbers: Array) -> FloatArray:
         """(C,) scores of the ranking by geometry; 0 for pictures that the engine refused."""
-        table, slots = self.recognizer.gallery.table, self._slots[numbers]
-        index = self.recognizer.searcher.index_photo(features_of(photo))
-        scores = np.zeros(len(numbers), np.float32)
-        there = slots >= 0
-        scores[there] = rank.rank(index, *table.arrays, slots[there], table.keypoints)
-        return scores
+        return self.recognizer.index.score(self.query(photo), self._ids[numbers])
 
     def bytes_per_picture(self) -> float:
-        memory = self.recognizer.gallery.memory()
-        return sum(memory.values()) / max(self.recognizer.gallery.table.count, 1)
+        index = self.recognizer.index
+        return sum(index.memory().values()) / max(index.pictures, 1)
 
 
 def features_of(photo: Arrays) -> LocalFeatures:
@@ -159,44 +150,52 @@ class VotesList:
     """Every picture is in the inverted file: none waits in a tail."""
 
     def __init__(self, gallery: EngineGallery) -> None:
-        self._gallery, self._vocabulary = gallery, gallery.recognizer.model.vocabulary
+        self._gallery = gallery
         self.build(None)
 
     def build(self, count: int | None) -> None:
         """Of the first `count` pictures."""
-        table, slots = self._gallery.recognizer.gallery.table, self._gallery.slots(count)
-        self._segment = votes.build_segment(votes.settings_for(len(slots)), slots, *table.arrays, table.keypoints)
-        self._pictures = max(len(slots), 1)
+        ids = self._gallery.ids(count)
+        records, keypoints, _ = self._gallery.recognizer.index.extract(ids)
+        self.hold(records, keypoints, self._gallery.numbers(ids))
+
+    def hold(self, records: Array, keypoints: Array, numbers: Array) -> None:
+        """Of N pictures: records (N, 400, 2) uint64, their keypoints (N,), and the numbers by which they are found."""
+        places, preset = np.arange(len(numbers)), votes.settings_for(len(numbers))
+        self._segment = votes.build_segment(preset, places, records, records[:0], keypoints)
+        self._numbers, self._everything = numbers, np.ones(len(numbers), np.uint8)
 
     def search(self, photo: Arrays, k: int) -> tuple[Array, FloatArray]:
-        preset, descriptors = self._segment.settings, photo["descriptors"]
-        words = self._vocabulary.nearest_words(descriptors, half_bits=preset.half_bits, count=preset.words)
-        signatures = self._vocabulary.signatures(descriptors)
-        table = self._gallery.recognizer.gallery.table
-        slots, scores = votes.search(self._segment, words, signatures, table.visible, depth=k)
-        return self._gallery.numbers(slots), scores
+        preset, query = self._segment.settings, self._gallery.query(photo)
+        words = query.words(half_bits=preset.half_bits, count=preset.words)
+        places, scores = votes.search(self._segment, words, query.signatures, self._everything, depth=k)
+        return self._numbers[places], scores
 
     def bytes_per_picture(self) -> float:
-        return self._segment.bytes / self._pictures
+        return self._segment.bytes / max(len(self._numbers), 1)
 
 
 class GlobalList:
     """The global descriptor, 8 bits a dimension."""
 
     def __init__(self, gallery: EngineGallery) -> None:
-        self._gallery, self._vocabulary = gallery, gallery.recognizer.model.vocabulary
+        self._gallery = gallery
         self.build(None)
 
     def build(self, count: int | None) -> None:
         """Of the first `count` pictures."""
-        slots = self._gallery.slots(count)
-        self._index = global_index.build_index(slots, self._gallery.recognizer.gallery.table.vectors(slots))
+        ids = self._gallery.ids(count)
+        self.hold(self._gallery.recognizer.index.extract(ids)[2], self._gallery.numbers(ids))
+
+    def hold(self, vectors: Array, numbers: Array) -> None:
+        """Of N pictures: vectors (N, G) int8, and the numbers by which they are found."""
+        self._index = global_index.build_index(np.arange(len(numbers)), vectors)
+        self._numbers, self._everything = numbers, np.ones(len(numbers), np.uint8)
 
     def search(self, photo: Arrays, k: int) -> tuple[Array, FloatArray]:
-        queries = self._vocabulary.global_descriptor(photo["descriptors"])[None]
-        visible = self._gallery.recognizer.gallery.table.visible
-        slots, scores = global_index.search(self._index, queries, visible, depth=k)
-        return self._gallery.numbers(slots), scores
+        vectors = self._gallery.query(photo).global_vectors
+        places, scores = global_index.search(self._index, vectors, self._everything, depth=k)
+        return self._numbers[places], scores
 
     def bytes_per_picture(self) -> float:
-        return self._index.bytes / max(len(self._index.slots), 1)
+        return self._index.bytes / max(len(self._numbers), 1)

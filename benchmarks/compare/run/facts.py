@@ -90,7 +90,7 @@ def _bytes(method: Method, workshop: Workshop, pipeline: Pipeline) -> float:
         return workshop.gallery().bytes_per_picture()
     lists = sum(one.bytes_per_picture() for one in pipeline.lists)
     if method.ranking == "geometry":
-        lists += workshop.gallery().recognizer.gallery.memory()["records"] / max(len(pictures), 1)
+        lists += workshop.gallery().recognizer.index.memory()["records"] / max(len(pictures), 1)
     return lists + sum(workshop.bytes(name, pictures) for name in verifier_features(method))
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.compare.files import GROWTH, Grown, write_rows
 from benchmarks.compare.material import ComparedPhoto, Material
 from benchmarks.compare.methods import Method
-from benchmarks.compare.parts.engine_lists import EngineGallery
+from benchmarks.compare.parts.engine_lists import EngineGallery, GlobalList, VotesList
 from benchmarks.compare.parts.feature_store import Arrays
 from benchmarks.compare.parts.matcher import Matcher
 from benchmarks.compare.parts.shortlists import ENGINE_LISTS, make_shortlist
@@ -26,7 +25,6 @@ from benchmarks.compare.progress import Tell
 from benchmarks.compare.run.pipeline import Pipeline
 from benchmarks.compare.settings import RunSettings
 from engine.describe.records import KEYPOINTS
-from engine.shortlist import global_index, votes
 from engine.values import Array, FloatArray
 
 PHOTOS = 100
@@ -208,40 +206,24 @@ def _drawn(pool: Arrays, size: Array, count: int, rng: np.random.Generator) -> A
     return {**drawn, "size": size}
 
 
-def _engine_search(gallery: EngineGallery, name: str, more: int, rng: np.random.Generator) -> Any:
+def _engine_search(
+    gallery: EngineGallery, name: str, more: int, rng: np.random.Generator
+) -> Callable[[Arrays, int], tuple[Array, FloatArray]]:
     """One of the engine's lists over its pictures and made-up ones, whose numbers are -1."""
-    table, vocabulary = gallery.recognizer.gallery.table, gallery.recognizer.model.vocabulary
-    count = table.count
-    own = gallery.slots()
-    visible = np.concatenate([table.visible[:count], np.ones(more, np.uint8)])
-    numbers = np.concatenate([gallery.numbers(np.arange(count)), np.full(more, -1, np.int64)])
-    slots = np.concatenate([own, np.arange(count, count + more)])
+    ids = gallery.ids()
+    records, keypoints, vectors = gallery.recognizer.index.extract(ids)
+    numbers = np.concatenate([gallery.numbers(ids), np.full(more, -1, np.int64)])
     if name == "global":
-        vectors = table.vectors(own)
-        index = global_index.build_index(slots, np.concatenate([vectors, recombined(vectors, more, rng)]))
-
-        def by_global(photo: Arrays, k: int) -> tuple[Array, FloatArray]:
-            queries = vocabulary.global_descriptor(photo["descriptors"])[None]
-            found, scores = global_index.search(index, queries, visible, depth=k)
-            return numbers[found], scores
-
-        return by_global
-    pool = np.concatenate([table.records(int(s)) for s in own])
-    grown_records = np.zeros((more, KEYPOINTS, 2), np.uint64)
-    for i in range(more):
-        grown_records[i] = pool[rng.integers(0, len(pool), KEYPOINTS)]
+        by_global = GlobalList(gallery)
+        by_global.hold(np.concatenate([vectors, recombined(vectors, more, rng)]), numbers)
+        return by_global.search
+    pool = np.concatenate([record[:count] for record, count in zip(records, keypoints, strict=True)])
+    made_up = np.zeros((more, KEYPOINTS, 2), np.uint64)
+    for record in made_up:
+        record[:] = pool[rng.integers(0, len(pool), KEYPOINTS)]
         for _ in range(3):
-            grown_records[i, :, 0] ^= np.uint64(1) << rng.integers(0, 64, KEYPOINTS, np.uint64)
-    base, tail = table.arrays
-    real = np.concatenate([np.asarray(base), tail[: count - len(base)]])
-    counts = np.concatenate([table.keypoints[:count], np.full(more, KEYPOINTS, np.int32)])
-    segment = votes.build_segment(votes.settings_for(len(slots)), slots, real, grown_records, counts)
-
-    def by_votes(photo: Arrays, k: int) -> tuple[Array, FloatArray]:
-        preset = segment.settings
-        words = vocabulary.nearest_words(photo["descriptors"], half_bits=preset.half_bits, count=preset.words)
-        signatures = vocabulary.signatures(photo["descriptors"])
-        found, scores = votes.search(segment, words, signatures, visible, depth=k)
-        return numbers[found], scores
-
-    return by_votes
+            record[:, 0] ^= np.uint64(1) << rng.integers(0, 64, KEYPOINTS, np.uint64)
+    by_votes = VotesList(gallery)
+    counts = np.concatenate([keypoints, np.full(more, KEYPOINTS, np.int32)])
+    by_votes.hold(np.concatenate([records, made_up]), counts, numbers)
+    return by_votes.search

@@ -15,15 +15,16 @@ from benchmarks.compare.parts.shortlists import ENGINE_LISTS, SHORTLISTS
 from benchmarks.compare.parts.shortlists.orb_words import FEWEST_PAIRS, OrbWords
 from benchmarks.compare.parts.verifiers import Seen, fit, verify
 from benchmarks.compare.parts.workshop import Workshop, photo_features
-from benchmarks.sets import LIMITS
+from benchmarks.sets import CHANNEL
 from engine.describe.records import unpack
 from engine.enrol.preparation import RENDITION_SIDE
 from engine.errors import ResearchError, TooFewFeatures
 from engine.image import decode, trim_margins
-from engine.recognise.pipeline import PhotoSearch
+from engine.image_files import LIMITS
+from engine.recognise.pipeline import Examination
 from engine.timing import Clock
 from engine.values import Array, FloatArray, resize_matrix
-from engine.verify.evidence import Verified
+from engine.verify.evidence import Evidence
 from engine.verify.homography import project
 
 RANKINGS = ("geometry", "orientation")
@@ -227,24 +228,24 @@ class Pipeline:
         recognizer, clock = gallery.recognizer, Clock()
         listed = self._listed(photo)
         try:
-            search, found = recognizer.searcher.examine(photo.path.read_bytes(), gallery.channel, clock)
+            examined = recognizer.examine(photo.path.read_bytes(), [CHANNEL], clock=clock)
         except TooFewFeatures:
             empty = np.zeros(0, np.int64)
             return Found(empty, empty.astype(np.float32), False, *listed, clock.milliseconds, None)
         with clock.stage("judge"):
-            judged = recognizer.searcher.judge(found, search.image)
-        first = gallery.numbers(np.array([one.verified.candidate.slot for one, _ in judged], np.int64))
-        ranked = gallery.numbers(search.slots)
+            judged = recognizer.judge(examined)
+        first = gallery.numbers(np.array([one.candidate.picture_id for one, _ in judged], np.int64))
+        ranked = gallery.numbers(examined.ranking.pictures)
         rest = ~np.isin(ranked, first)
         ratios = np.array([ratio for _, ratio in judged], np.float32)
         # Candidates that were not verified get no ratio: less than all that have one, and than a hundredth percent.
         least = min(_UNVERIFIED, float(ratios.min(initial=_UNVERIFIED)))
-        behind = least * below_one(search.scores[rest])
+        behind = least * below_one(examined.ranking.scores[rest])
         accepted = bool(judged) and judged[0][1] >= recognizer.default_threshold
         place = None
         if judged:
             number = int(first[0])
-            place = _engine_place(judged[0][0].verified, number, self.workshop.material.pictures[number], search)
+            place = _engine_place(judged[0][0], number, self.workshop.material.pictures[number], examined)
         scores = np.concatenate([ratios, behind])
         return Found(np.concatenate([first, ranked[rest]]), scores, accepted, *listed, clock.milliseconds, place)
 
@@ -260,16 +261,17 @@ def _describer(shortlist: str) -> str:
     return "patches" if shortlist in ("votes", "global") else shortlist
 
 
-def _engine_place(verified: Verified, number: int, picture: ComparedPicture, search: PhotoSearch) -> Place:
+def _engine_place(evidence: Evidence, number: int, picture: ComparedPicture, examined: Examination) -> Place:
     """The engine works on pictures without their plain margins; here they are back."""
     decoded, size = decode(picture.path.read_bytes(), long_side=RENDITION_SIDE, limits=LIMITS)
     left, top, right, bottom = trim_margins(decoded)
     to_trimmed = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
     to_decoded = resize_matrix(size, (decoded.shape[1], decoded.shape[0]))
-    to_frame = resize_matrix((right - left, bottom - top), verified.candidate.size) @ to_trimmed @ to_decoded
-    to_full = resize_matrix(search.features.size, search.size)
-    theirs = unpack(verified.candidate.rows)[0][verified.geometry.picture_rows]
-    mine = search.features.keypoints.xy[verified.geometry.photo_rows]
+    to_frame = resize_matrix((right - left, bottom - top), evidence.candidate.size) @ to_trimmed @ to_decoded
+    features = examined.query.features
+    to_full = resize_matrix(features.size, examined.photo_size)
+    theirs = unpack(evidence.candidate.rows)[0][evidence.alignment.picture_rows]
+    mine = features.keypoints.xy[evidence.alignment.photo_rows]
     ends = [project(np.linalg.inv(to_frame), theirs), project(to_full, mine)]
-    H = to_full @ verified.geometry.H_picture_to_photo @ to_frame
+    H = to_full @ evidence.alignment.H_picture_to_photo @ to_frame
     return Place(number, H, np.concatenate(ends, axis=1).astype(np.float32))

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from benchmarks.compare.files import Geometry
-from benchmarks.sets import LIMITS
 from engine.errors import ImageError
 from engine.image import decode, resize_long_side
+from engine.image_files import LIMITS
 from engine.values import ColorImage
 
 SIDE = 240

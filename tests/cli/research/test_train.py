@@ -10,7 +10,7 @@ import pytest
 
 from cli.demo.posters import name_of
 from cli.options import engine_settings
-from engine.describe.patch_model import PatchModel, RuntimeSettings
+from engine.describe.patch_model import PatchModel
 from engine.recognizer import Recognizer
 from engine.settings import DEFAULT_MODEL
 from tests.support.commands import photograph, run, write
@@ -96,4 +96,4 @@ def test_pairs_on_the_device(tmp_path: Path) -> None:
     card = json.loads((tmp_path / "out" / "model" / "card.json").read_text())
     assert card["training"]["steps"] == 3
     assert "on the device" in card["pairs"]
-    assert PatchModel(RuntimeSettings(model=tmp_path / "out" / "model")).dimension == 64
+    assert PatchModel(tmp_path / "out" / "model").dimension == 64

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.describe.keypoints import Keypoints
 from engine.describe.records import pack
-from engine.enrol.grades import grade_picture
+from engine.enrol.quality import grade_picture
 from tests.support.drawn import encoded, poster
 
 SIZE = (480, 480)

@@ -1,0 +1,49 @@
+"""The log of changes, and what indexes are built from. Functions of a connection; transactions are the Catalogue's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import sqlalchemy as sa
+
+from engine.catalogue.entries import Change
+from engine.catalogue.tables import change_table, feature_table, picture_table
+
+Features = tuple[int, int, bool, bytes, bytes]
+"""(picture number, channel number, active, keypoints, vector)."""
+
+
+def append(
+    connection: sa.Connection, kind: Literal["add", "remove", "update"], channel_id: int, pictures: Sequence[int]
+) -> None:
+    """An entry for each of the pictures, given by their numbers."""
+    if pictures:
+        entries = [{"picture_id": number, "channel_id": channel_id, "kind": kind} for number in pictures]
+        connection.execute(sa.insert(change_table), entries)
+
+
+def last_seq(connection: sa.Connection) -> int:
+    return connection.scalar(sa.select(sa.func.max(change_table.c.seq))) or 0
+
+
+def changes(connection: sa.Connection, *, after: int, limit: int) -> list[Change]:
+    query = sa.select(change_table).where(change_table.c.seq > after).order_by(change_table.c.seq).limit(limit)
+    return [Change(*row) for row in connection.execute(query)]
+
+
+def features(connection: sa.Connection, ids: Sequence[int]) -> list[Features]:
+    """Those of `ids` that exist, by number."""
+    query = (
+        sa.select(
+            picture_table.c.id,
+            picture_table.c.channel_id,
+            picture_table.c.active,
+            feature_table.c.keypoints,
+            feature_table.c.vector,
+        )
+        .join(feature_table, feature_table.c.picture_id == picture_table.c.id)
+        .where(picture_table.c.id.in_(list(ids)))
+        .order_by(picture_table.c.id)
+    )
+    return [tuple(row) for row in connection.execute(query)]
