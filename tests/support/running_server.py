@@ -25,13 +25,17 @@ SERVE = "import sys; from cli.main import app; app(['serve', *sys.argv[1:]])"
 
 @dataclass(kw_only=True)
 class Server:
-    """process: its handle; base: where it listens; log: file of its standard error."""
+    """A server that runs."""
 
     folder: Path
+    """Its data folder."""
     process: subprocess.Popen[str]
     base: str
+    """Where it listens: http://HOST:PORT."""
     log: Path
+    """The file of its standard error."""
     client: httpx.Client = field(repr=False)
+    """Speaks to it."""
 
     def call(
         self, method: str, user: Caller | None = None, image: bytes | None = None, **fields: Any
@@ -71,15 +75,18 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A user with both key pairs; `fields` are those of the full one."""
+    """A user with both key pairs."""
 
     name: str
     id: int
     full: KeyPair
+    """For everything."""
     readonly: KeyPair
+    """For reading alone."""
 
     @property
     def fields(self) -> dict[str, str]:
+        """What a form holds of the full pair."""
         return {"username": self.full.username, "secretkey": self.full.secretkey}
 
     @property
