@@ -19,6 +19,7 @@ from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
 from tests.support.training_pictures import drawn, some_warp
 from training.pairs.in_processes import generate
+from training.pipeline import read_settings
 from training.simulation.photographs import simulate
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
@@ -41,6 +42,23 @@ from training.learn.train import (  # noqa: E402
     train,
     validate,
 )
+
+
+class TestReadSettings:
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"steps = ", r"s\.toml cannot be read as TOML"),
+            (b"\xff\xfe", r"s\.toml cannot be read as TOML"),
+            (b"step = 5", "no training setting named step; the nearest is steps"),
+            (b'steps = "many"', "steps: 'many' is not of the kind"),
+        ],
+    )
+    def test_refused(self, content: bytes, reason: str, tmp_path: Path) -> None:
+        """A file that is no TOML, and settings that there are not, are refused in one line."""
+        (tmp_path / "s.toml").write_bytes(content)
+        with pytest.raises(ResearchError, match=reason):
+            read_settings(tmp_path / "s.toml")
 
 
 class TestRepeatability:

@@ -1,4 +1,4 @@
-"""The report and its plots: from a run folder alone, safe against hostile names, clear about what is missing."""
+"""The report: from a run folder alone, safe against hostile names, clear about what is missing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.compare.files import Geometry, Prediction, read_rows, write_rows
+from benchmarks.compare.files import Prediction, read_rows, write_rows
 from benchmarks.compare.score.results import score
-from benchmarks.compare.show.plots import TABLE, draw_plots
+from benchmarks.compare.show.plots import TABLE
 from benchmarks.compare.show.report import write_report
-from benchmarks.compare.show.thumbnails import drawn_matches, thumbnail
+from engine.errors import ResearchError
 
 HOSTILE = '<script>alert("1")</script>&$x_1$ \'"><img src=x onerror=alert(2)>.png'
 
@@ -159,6 +159,11 @@ class TestReport:
         with pytest.raises(FileNotFoundError, match="obverse score"):
             write_report(run_folder)
 
+    def test_malformed_results(self, run_folder: Path) -> None:
+        (run_folder / "results.json").write_text("{")
+        with pytest.raises(ResearchError, match=r"results\.json: .*; `obverse score .*` makes it anew"):
+            write_report(run_folder)
+
     def test_sample_and_missing_are_told(self, run_folder: Path, edit_run: Callable[..., None]) -> None:
         run = json.loads((run_folder / "run.json").read_text())
         run["methods"][1]["sample"] = 5
@@ -168,76 +173,3 @@ class TestReport:
         text = reported(run_folder).text
         assert "hash (5 photos)" in text
         assert "obverse has no prediction for 1 photos" in text
-
-
-class TestPlots:
-    def test_all(self, run_folder: Path) -> None:
-        """Each plot with data is an SVG and a PNG, drawn the same twice; the others say why there is none."""
-        results = score(run_folder)
-        drawn = {d.name: d for d in draw_plots(run_folder, results)}
-        assert [name for name, d in drawn.items() if d.svg is None] == ["verifiers"]
-        first = {d.name: d.svg.read_bytes() for d in drawn.values() if d.svg}
-        assert all(svg.startswith(b"<?xml") and b"</svg>" in svg for svg in first.values())
-        assert not [name for name, svg in first.items() if b"mathdefault" in svg], "raw mathematics on an axis"
-        for name in first:
-            image = cv2.imread(str(run_folder / "plots" / f"{name}.png"))
-            assert image is not None
-            assert image.std() > 5
-        assert {d.name: d.svg.read_bytes() for d in draw_plots(run_folder, results) if d.svg} == first
-
-    def test_stale_ones_go(self, run_folder: Path) -> None:
-        """A plot that has no data any more does not stay."""
-        results = score(run_folder)
-        draw_plots(run_folder, results)
-        (run_folder / "growth.csv").unlink()
-        draw_plots(run_folder, results)
-        assert not list((run_folder / "plots").glob("growth.*"))
-
-    def test_grid_of_verifiers(self, scored_folder: Path, tmp_path: Path) -> None:
-        """Four combinations of features and estimators make a heat map."""
-        results = json.loads((scored_folder / "results.json").read_text())
-        cells = [(f, e) for f in ("orb", "sift") for e in ("ransac", "usac_magsac")]
-        results["methods"] = [
-            {**results["methods"][0], "name": f"{f}-{e}", "shortlists": ["global"],
-             "verifier": {"features": f, "estimator": e, "ratio": 0.8, "mutual": True}}
-            for f, e in cells
-        ]  # fmt: skip
-        drawn = {d.name: d for d in draw_plots(tmp_path, results)}
-        assert drawn["verifiers"].svg is not None
-        text = drawn["verifiers"].svg.read_text()
-        assert "global, sift" in text
-        assert "magsac" in text
-
-    def test_names_are_not_mathematics(self, scored_folder: Path, tmp_path: Path) -> None:
-        results = json.loads((scored_folder / "results.json").read_text())
-        results["methods"][1]["name"] = "_$\\frac$ <x>"
-        drawn = draw_plots(tmp_path, results)
-        assert all(d.svg is not None for d in drawn if d.name == "recall_at_k")
-
-
-class TestThumbnails:
-    def test_matches(self, run_folder: Path) -> None:
-        """Lines from picture to photo, and the outline, at the scale of the thumbnails."""
-        folder = run_folder.parent / "tiny"
-        shift = (1, 0, 20, 0, 1, 10, 0, 0, 1)
-        found = Geometry("m", "tiny", "qa1.png", "a.png", shift, ((10, 10, 30, 20),))
-        drawn = drawn_matches(folder / "refs" / "a.png", folder / "queries" / "qa1.png", found)
-        assert drawn.shape == (120, 120 + 8 + 160, 3)
-        for y, x in ((10, 11), (20, 128 + 29)):
-            assert np.abs(drawn[y - 1 : y + 2, x].astype(int) - (255, 210, 0)).max(1).min() < 60, "an end of the line"
-        assert np.abs(drawn[60, 128 + 20].astype(int) - (0, 158, 115)).max() < 40, "left edge of the outline"
-
-    def test_far_away(self, run_folder: Path) -> None:
-        """Points at the end of the world, and a picture behind the camera, are no error."""
-        folder = run_folder.parent / "tiny"
-        for H in ((1e12, 0, 0, 0, 1e12, 0, 0, 0, 1), (1, 0, 0, 0, 1, 0, -0.02, 0, 1)):
-            found = Geometry("m", "tiny", "qa1.png", "a.png", H, ((1e9, -1e9, 1e300, 0),))
-            drawn_matches(folder / "refs" / "a.png", folder / "queries" / "qa1.png", found)
-
-    def test_large_and_small(self, tmp_path: Path) -> None:
-        """A large picture is shrunk to 240 pixels, a small one is left."""
-        for size, expected in (((1200, 600), (240, 120)), ((60, 40), (60, 40))):
-            cv2.imwrite(str(tmp_path / "x.png"), np.full((size[1], size[0], 3), 99, np.uint8))
-            image, scale = thumbnail(tmp_path / "x.png")
-            assert image.shape[1::-1] == expected
-            assert scale == expected[0] / size[0]

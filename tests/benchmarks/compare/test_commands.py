@@ -7,18 +7,10 @@ import math
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from benchmarks.compare.files import Prediction, Stressed, read_rows, write_rows
 from benchmarks.compare.stress_set import FACTORS
-from cli.main import app
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "160", "NO_COLOR": "1"})
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+from tests.support.commands import run
 
 
 class TestScore:
@@ -27,8 +19,8 @@ class TestScore:
         theirs = run_folder / "theirs.csv"
         write_rows(theirs, [Prediction("[bold]theirs", "tiny", "qa1.png", 1, "a.png", 0.5, True, math.nan)])
         done = run("score", run_folder, "--predictions", theirs)
-        assert done.exit_code == 0, done.stderr
-        lines = done.stdout.splitlines()
+        assert done.status == 0, done.err
+        lines = done.out.splitlines()
         assert lines[-1] == str(run_folder / "report.html")
         row = next(line for line in lines if "[bold]theirs" in line)
         assert "0.250" in row
@@ -36,7 +28,7 @@ class TestScore:
 
     def test_json(self, run_folder: Path) -> None:
         done = run("score", run_folder, "--json")
-        assert json.loads(done.stdout) == json.loads((run_folder / "results.json").read_text())
+        assert json.loads(done.out) == json.loads((run_folder / "results.json").read_text())
 
     @pytest.mark.parametrize(
         ("file", "content", "reason"),
@@ -49,14 +41,14 @@ class TestScore:
         """One line that names the file, and status 1."""
         (run_folder / file).write_text(content)
         done = run("score", run_folder)
-        assert done.exit_code == 1
-        assert reason in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
+        assert done.status == 1
+        assert reason in done.err
+        assert len(done.err.strip().splitlines()) == 1
 
     def test_no_run(self, tmp_path: Path) -> None:
         done = run("score", tmp_path)
-        assert done.exit_code == 1
-        assert "obverse compare" in done.stderr
+        assert done.status == 1
+        assert "obverse compare" in done.err
 
 
 class TestStress:
@@ -65,20 +57,20 @@ class TestStress:
         out = tmp_path / "stress"
         arguments = ("stress", run_folder.parent / "tiny", "--out", out, "--methods", "phash,hog", "--photos", 1)
         done = run(*arguments)
-        assert done.exit_code == 0, done.stderr
-        assert done.stdout.splitlines()[-1] == str(out / "report.html")
+        assert done.status == 0, done.err
+        assert done.out.splitlines()[-1] == str(out / "report.html")
         rows = read_rows(out / "stress.csv", Stressed)
         assert len(rows) == 2 * sum(1 + len(f.strengths) for f in FACTORS)
         assert {r.photos for r in rows} == {1}
         assert {r.method for r in rows} == {"phash", "hog"}
         assert (out / "plots" / "robustness.svg").is_file()
         predictions = (out / "predictions.csv").read_bytes()
-        assert run(*arguments).exit_code == 0
+        assert run(*arguments).status == 0
         assert (out / "predictions.csv").read_bytes() == predictions
 
     def test_refused(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         done = run("stress", tmp_path / "empty", "--out", tmp_path / "out", "--methods", "phash")
-        assert (done.exit_code, "no picture that can be read" in done.stderr) == (1, True)
+        assert (done.status, "no picture that can be read" in done.err) == (1, True)
         done = run("stress", tmp_path / "empty", "--out", tmp_path / "out", "--methods", "phush")
-        assert (done.exit_code, "did you mean 'phash'" in done.stderr) == (1, True)
+        assert (done.status, "did you mean 'phash'" in done.err) == (1, True)

@@ -1,10 +1,8 @@
-"""The example of docs/methods.md as a newcomer would follow it, the user's own models, and the store of arrays."""
+"""Networks and matchers that users bring, in a comparison."""
 
 from __future__ import annotations
 
 import json
-import re
-import sys
 import types
 from pathlib import Path
 
@@ -13,47 +11,18 @@ import pytest
 
 from benchmarks.compare.files import Prediction, read_rows
 from benchmarks.compare.material import Material, gather
-from benchmarks.compare.methods import Method, Verifier, matcher_method, parse_method
-from benchmarks.compare.parts import shortlists
-from benchmarks.compare.parts.feature_store import ArrayStore
+from benchmarks.compare.methods import matcher_method, parse_method
 from benchmarks.compare.parts.matcher import Matcher
 from benchmarks.compare.run.runner import run
 from benchmarks.compare.settings import RunSettings
 from benchmarks.sets import read_set
 from engine.errors import ModelError, ResearchError
-from tests.support.drawn_sets import drawn, make_set, photograph
-
-GUIDE = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
+from tests.support.drawn_sets import make_set, photograph
 
 
 @pytest.fixture
 def material(tmp_path: Path) -> Material:
     return gather([read_set(make_set(tmp_path / "set", range(4)))], [])
-
-
-def firsts(out: Path) -> dict[str, str]:
-    return {r.query: r.ref for r in read_rows(out / "predictions.csv", Prediction) if r.rank == 1}
-
-
-def test_guide(material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The guide's file and its two lines make a method that runs and finds the pictures."""
-    code, entry, method = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    name, place = next(iter(eval(entry).items()))
-    module = types.ModuleType(place.split(":")[0])
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(compile(code, str(GUIDE), "exec"), module.__dict__)
-    monkeypatch.setitem(shortlists.SHORTLISTS, name, place)
-    made = eval(method, {"Method": Method, "Verifier": Verifier})
-    run(tmp_path / "out", material, [made], RunSettings(), command="test")
-    assert firsts(tmp_path / "out") == {f"q{n}.png": f"r{n}.png" for n in range(4)}
-    entries = json.loads((tmp_path / "out" / "run.json").read_text())["methods"]
-    assert [(e["name"], e["shortlists"]) for e in entries] == [("tiny-grey+orb", ["tiny_grey"])]
-
-
-def test_guide_names_every_method() -> None:
-    from benchmarks.compare.methods import METHODS
-
-    assert [m.name for m in METHODS if f"`{m.name}`" not in GUIDE.read_text()] == []
 
 
 class TestModels:
@@ -161,55 +130,3 @@ def matcher_model(onnx: types.ModuleType, path: Path) -> Path:
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return path
-
-
-class TestArrayStore:
-    def test_round_trip(self, tmp_path: Path) -> None:
-        """Shapes, types, values and milliseconds come back, empty arrays too, in this and the next process."""
-        given = {
-            "xy": np.arange(6, dtype=np.float32).reshape(3, 2),
-            "bits": np.array([2**63 + 1], np.uint64),
-            "none": np.zeros((0, 4), np.uint8),
-        }
-        store = ArrayStore(tmp_path, "kind")
-        store.put("a", given, 12.5)
-        store.put("empty", {}, 1.0)
-        for reader in (store, ArrayStore(tmp_path, "kind")):
-            found = reader.get("a")
-            assert {k: (v.dtype, v.shape) for k, v in found.items()} == {
-                k: (v.dtype, v.shape) for k, v in given.items()
-            }
-            assert all(np.array_equal(found[k], given[k]) for k in given)
-            assert (reader.ms("a"), reader.bytes("a"), reader.get("empty")) == (12.5, 32, {})
-            assert "a" in reader
-            assert "b" not in reader
-            reader.close()
-
-    def test_cut_off(self, tmp_path: Path) -> None:
-        """What an interruption left half written is gone, and later entries are whole."""
-        store = ArrayStore(tmp_path, "kind")
-        store.put("a", {"x": np.arange(5)}, 1)
-        store.close()
-        with (tmp_path / "kind.bin").open("ab") as file:
-            file.write(b"half of an array")
-        with (tmp_path / "kind.jsonl").open("ab") as file:
-            file.write(b'{"key": "b", "ms": 1, "arr')
-        again = ArrayStore(tmp_path, "kind")
-        assert "b" not in again
-        again.put("b", {"x": np.arange(7)}, 2)
-        assert again.get("a")["x"].tolist() == list(range(5))
-        assert again.get("b")["x"].tolist() == list(range(7))
-        again.close()
-        third = ArrayStore(tmp_path, "kind")
-        assert third.get("b")["x"].tolist() == list(range(7))
-        third.close()
-
-    def test_grows_under_a_reader(self, tmp_path: Path) -> None:
-        """Views that were handed out stay what they were while more is added."""
-        store = ArrayStore(tmp_path, "kind")
-        store.put("a", {"x": drawn(1)}, 1)
-        view = store.get("a")["x"]
-        store.put("b", {"x": drawn(2)}, 1)
-        assert np.array_equal(store.get("b")["x"], drawn(2))
-        assert np.array_equal(view, drawn(1))
-        store.close()

@@ -16,7 +16,7 @@ from benchmarks.sets import pictures_in, read_set
 from engine.settings import DEFAULT_MODEL
 from tests.support.drawn_sets import drawn, make_set, write
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,163 @@
+"""The fit of the match ratio and of its threshold, on cases worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.accuracy.calibrate import (
+    PENALTY,
+    choose_threshold,
+    fit,
+    fit_logistic,
+    recall_curve,
+    scored,
+    write_calibration,
+)
+from benchmarks.accuracy.end_to_end import figures
+from benchmarks.accuracy.outcomes import Outcome, answer
+from engine.errors import ResearchError
+from engine.judge.calibration import ANSWER_FIGURES, FULL_FIGURES, load_calibration
+from tests.support.made_outcomes import PLAIN, TEN, outcome
+
+
+class TestCurve:
+    def test_scored(self) -> None:
+        """Each photo with an answer is right, wrong or neither."""
+        assert [right for _, right in scored(TEN, PLAIN)] == [True, True, False, True, False, False, False, None]
+
+    def test_by_hand(self) -> None:
+        """Recall at a share of errors: what stands before the first error too many. Of 10 photos 2 % are none."""
+        curve = recall_curve(TEN, PLAIN)
+        assert set(curve) == {"0.000", "0.002", "0.005", "0.010", "0.020"}
+        assert set(curve.values()) == {round(2 / 7, 4)}
+        hundred = TEN + [outcome(right=("a",))] * 90
+        curve = recall_curve(hundred, PLAIN)
+        assert curve["0.000"] == curve["0.005"] == round(2 / 97, 4)
+        assert curve["0.010"] == curve["0.020"] == round(3 / 97, 4)
+
+    def test_ties_count_against_us(self) -> None:
+        """A wrong answer of the same ratio as a right one comes first."""
+        photos = [outcome(("a", 1.0), right=("a",)), outcome(("b", 1.0), right=("a",))]
+        assert set(recall_curve(photos, PLAIN).values()) == {0}
+
+    def test_threshold(self) -> None:
+        """The default threshold is the least with half a percent of errors at most, just above the next one."""
+        hundreds = TEN + [outcome(right=("a",))] * 390  # two errors are allowed
+        threshold = choose_threshold(hundreds, PLAIN)
+        errors = sorted((r for r, right in scored(hundreds, PLAIN) if right is False), reverse=True)
+        assert sum(e >= threshold for e in errors) == 2
+        assert errors[2] < threshold <= errors[2] + 0.02
+
+    def test_threshold_without_errors(self) -> None:
+        """Where errors are too few to tell, it is 50."""
+        assert choose_threshold([outcome(("a", 5.0), right=("a",))] * 50, PLAIN) == 50
+
+
+def rows_of(count: int, seed: int = 0) -> tuple[list[dict[str, float]], list[bool]]:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0, 1, (count, 3)) * [1, 5, 0.1] + [0, 20, -3]
+    logits = 1.5 * values[:, 0] - 0.3 * (values[:, 1] - 20) + 4 * (values[:, 2] + 3)
+    labels = rng.random(count) < 1 / (1 + np.exp(-logits))
+    return [dict(zip("abc", map(float, row), strict=True)) for row in values], [bool(x) for x in labels]
+
+
+class TestFitLogistic:
+    def test_against_scikit_learn(self) -> None:
+        """Weights and intercept are those of scikit-learn with the same penalty."""
+        linear = pytest.importorskip(
+            "sklearn.linear_model", reason="scikit-learn is not installed: pip install 'obverse[train]'"
+        )
+        rows, labels = rows_of(400)
+        found = fit_logistic(("a", "b", "c"), rows, labels)
+        values = np.array([[row[n] for n in "abc"] for row in rows])
+        design = (values - values.mean(0)) / (values.std(0) + 1e-6)
+        oracle = linear.LogisticRegression(C=1 / PENALTY, tol=1e-8, max_iter=1000).fit(design, labels)
+        assert np.allclose(found.weights, oracle.coef_[0], atol=1e-3)
+        assert found.intercept == pytest.approx(float(oracle.intercept_[0]), abs=1e-3)
+        assert found.logit(rows[0]) == pytest.approx(float(oracle.decision_function(design[:1])[0]), abs=1e-2)
+
+    def test_one_class(self) -> None:
+        """Right and wrong cases are both needed; the error says so."""
+        rows, _ = rows_of(10)
+        with pytest.raises(ResearchError, match="give more photos"):
+            fit_logistic(("a",), rows, [True] * 10)
+
+    def test_separable_and_constant(self) -> None:
+        """Classes that a line parts, and a figure that never changes, give finite weights."""
+        rows = [{"a": float(n), "b": 7.0} for n in range(20)]
+        found = fit_logistic(("a", "b"), rows, [n >= 10 for n in range(20)])
+        assert np.isfinite([*found.weights, found.intercept]).all()
+        assert found.logit(rows[19]) > 0 > found.logit(rows[0])
+
+    def test_order_does_not_matter(self) -> None:
+        """The same photos in another order give the same fit."""
+        rows, labels = rows_of(100)
+        a = fit_logistic(("a", "b", "c"), rows, labels)
+        b = fit_logistic(("a", "b", "c"), rows[::-1], labels[::-1])
+        assert np.allclose(a.weights, b.weights, atol=1e-3)
+
+    def test_looks(self) -> None:
+        """The same rows twice weigh as much as once where two looks are one photo, and more where they are not."""
+        rows, labels = rows_of(100)
+        once = fit_logistic(("a", "b", "c"), rows, labels)
+        twice = fit_logistic(("a", "b", "c"), 2 * rows, 2 * labels, looks=2)
+        more = fit_logistic(("a", "b", "c"), 2 * rows, 2 * labels)
+        assert np.allclose(once.weights, twice.weights, atol=1e-3)
+        assert np.linalg.norm(more.weights) > 1.05 * np.linalg.norm(once.weights)
+
+
+def made_outcomes(count: int) -> list[Outcome]:
+    """Photos with a right candidate of good figures and a wrong one of bad figures; a quarter are negatives with
+    two wrong ones."""
+    rng = np.random.default_rng(4)
+    photos = []
+    for number in range(count):
+        good, bad, other = ({name: float(rng.normal(mean, 0.7)) for name in FULL_FIGURES} for mean in (1.0, -1.0, -1.0))
+        found: list[tuple[str, dict[str, Any]]] = [("right", good), ("wrong", bad)]
+        if number % 4 == 0:
+            found = [("wrong", bad), ("other", other)]
+        right = ["right"] if number % 4 else []
+        photos.append(Outcome("s", f"q{number}", right, [], False, "fit", found, [[], []], {}, 3, {}))
+    return photos
+
+
+class TestFit:
+    def test_separates(self) -> None:
+        """A fit on clear cases answers them rightly."""
+        photos = made_outcomes(200)
+        found = fit(photos)
+        assert found.answer.names == ANSWER_FIGURES
+        assert figures(photos, found, threshold=found.threshold)["recall_at_1"] > 0.95
+        assert figures(photos, found, threshold=found.threshold)["wrong"] <= 1
+        assert recall_curve(photos, found)["0.005"] > 0.95
+
+    def test_every_photo_seen_twice(self) -> None:
+        """A second look that shows the same changes nothing."""
+        photos = made_outcomes(120)
+        one, other = fit(photos), fit(photos + photos)
+        for part in ("pair_full", "pair_geometry", "answer"):
+            assert np.allclose(getattr(one, part).weights, getattr(other, part).weights, atol=0.02)
+        assert one.threshold == pytest.approx(other.threshold, abs=1)
+
+    def test_threshold_of_other_looks(self) -> None:
+        """The threshold may come from more looks than the regressions, which stay the same."""
+        photos = made_outcomes(400)
+        wrong = [replace(o, query=f"w{i}", right=["other"]) for i, o in enumerate(photos[1:8:2])]
+        one, other = fit(photos), fit(photos, threshold_on=photos + wrong)
+        assert other.threshold == choose_threshold(photos + wrong, one) > one.threshold
+        assert (one.answer.weights == other.answer.weights).all()
+
+    def test_file(self, tmp_path: Path) -> None:
+        """What is written is what the engine loads, with the facts of the fit beside it."""
+        found = fit(made_outcomes(60))
+        write_calibration(tmp_path / "c.json", found, {"photos": 60})
+        again = load_calibration(tmp_path / "c.json")
+        photo = made_outcomes(1 + 1)[1]
+        assert answer(photo, again).match_ratio == pytest.approx(answer(photo, found).match_ratio, abs=0.01)
+        assert json.loads((tmp_path / "c.json").read_text())["fitted_on"] == {"photos": 60}

@@ -1,0 +1,41 @@
+"""The figures of `obverse evaluate`, on cases worked out by hand."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.accuracy.end_to_end import figures, report
+from tests.support.made_outcomes import PLAIN, TEN, outcome, ratio
+
+
+class TestFigures:
+    def test_by_hand(self) -> None:
+        """Right, wrong, and false answers above the threshold are counted apart; latency is the stages' sum."""
+        found = figures(TEN, PLAIN, threshold=50)
+        assert (found["queries"], found["positives"]) == (10, 7)
+        assert found["recall_at_1"] == round(3 / 7, 4)
+        assert (found["wrong"], found["false_accepts_easy"], found["false_accepts_hard"]) == (1, 1, 1)
+        assert (found["negatives_easy"], found["negatives_hard"]) == (2, 1)
+        assert (found["p50_ms"], found["p95_ms"]) == (10, 10)
+        assert found["stages_ms"] == {"decode": 5, "verify": 5}
+
+    def test_threshold(self) -> None:
+        """A higher threshold has fewer of everything."""
+        found = figures(TEN, PLAIN, threshold=ratio(4.5))
+        assert found["recall_at_1"] == round(1 / 7, 4)
+        assert (found["wrong"], found["false_accepts_easy"], found["false_accepts_hard"]) == (0, 0, 0)
+
+    def test_none(self) -> None:
+        """No photos have no figures, and are no error."""
+        found = figures([], PLAIN, threshold=50)
+        assert (found["queries"], found["recall_at_1"], found["p50_ms"]) == (0, None, None)
+
+    def test_report(self) -> None:
+        """Each set by itself and all together, as the issue lays it out."""
+        found = report([*TEN, outcome(("a", 5.0), right=("a",), name="t")], PLAIN, threshold=50, gallery=7)
+        assert set(found) >= {"gallery", "sets", "all"}
+        assert found["gallery"] == 7
+        assert list(found["sets"]) == ["s", "t"]
+        assert found["sets"]["t"]["recall_at_1"] == 1
+        assert found["all"]["queries"] == 11
+        json.dumps(found)
