@@ -133,6 +133,7 @@ def measure(server: str, bodies: list[bytes], *, clients: int, seconds: float) -
 
 
 def percentile(ordered: list[float], share: float) -> float | None:
+    """The value below which that share of the ascending values lies, to a tenth; None where there are none."""
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1) if ordered else None
 
 
@@ -146,6 +147,7 @@ def memory(server: str) -> float:
 
 
 def commit() -> str:
+    """The commit of the folder that this is run in."""
     done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
 

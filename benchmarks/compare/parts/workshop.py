@@ -39,7 +39,8 @@ class Workshop:
     """The parts of the methods for one material, each made when it is first asked for. Close it.
 
     While it is open the libraries' own pools of threads (OpenCV's, BLAS's, FAISS's) have `threads` threads, so that
-    what is timed here had no more of them; closing it gives back what they had before.
+    what is timed here had no more of them; closing it gives back what they had before. Obverse's engine has as many
+    threads of its own, and holds the pools still while one of its calls works.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Workshop:
         """Seconds that it took to build each list of `built`, without the description of its pictures."""
 
     def close(self) -> None:
+        """Closes what was opened, and gives the threads back."""
         for store in self._stores.values():
             store.close()
         if self._gallery is not None:
@@ -69,6 +71,7 @@ class Workshop:
     # Obverse's gallery
 
     def gallery(self, tell: Callable[[], None] = lambda: None) -> EngineGallery:
+        """The gallery of all pictures, filled if need be. tell: called after each picture that was added or found."""
         if self._gallery is None:
             self._gallery = EngineGallery(self._gallery_folder, self.material.pictures, threads=self.threads, tell=tell)
         return self._gallery
@@ -87,11 +90,13 @@ class Workshop:
         return self._describers[name]
 
     def shortlist(self, name: str) -> Shortlist:
+        """The list of that name as it is, without pictures until it is built."""
         if name not in self._shortlists:
             self._shortlists[name] = make_shortlist(name)
         return self._shortlists[name]
 
     def store(self, kind: str) -> ArrayStore:
+        """What is kept of images under a describer's `kind`, and under "decoded" how long they took to decode."""
         if kind not in self._stores:
             self._stores[kind] = ArrayStore(self.folder / "features", kind)
         return self._stores[kind]

@@ -48,6 +48,7 @@ class Pictures:
         return self._framed(tag, f"matches, {len(found.inliers)} drawn")
 
     def photo(self, set_name: str, query: str) -> Path:
+        """The file of a photo."""
         return self._folders[set_name] / "queries" / query
 
     def picture(self, set_name: str, ref: str) -> Path | None:

@@ -11,6 +11,8 @@ from engine.values import Array, ColorImage, FloatArray
 
 
 class Everything:
+    """A list that names all pictures alike, in the order in which they were added."""
+
     kind = "everything"
 
     def __init__(self) -> None:

@@ -19,6 +19,8 @@ _FITTED = 1500
 
 
 class OrbVlad(Classical):
+    """One vector of each picture, fitted on the gallery itself; scores are cosines."""
+
     def __init__(self) -> None:
         super().__init__("orb")
 

@@ -11,6 +11,8 @@ from engine.values import ColorImage
 
 
 class Pdq(HammingIndex):
+    """256 bits of each picture; every picture is compared."""
+
     kind = "pdq-256"
 
     def __init__(self) -> None:

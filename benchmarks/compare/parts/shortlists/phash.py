@@ -12,6 +12,8 @@ from engine.values import ColorImage
 
 
 class PHash(HammingIndex):
+    """64 bits of each picture; every picture is compared."""
+
     kind = "phash-64"
 
     def __init__(self) -> None:

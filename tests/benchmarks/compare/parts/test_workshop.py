@@ -25,5 +25,7 @@ class TestThreads:
         for count in (3, 1):
             workshop = Workshop(tmp_path, material, threads=count)
             assert threads() == (count, count, {count})
+            workshop.gallery()
+            assert threads() == (count, count, {count}), "the engine leaves them as they are"
             workshop.close()
             assert threads() == before
