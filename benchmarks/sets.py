@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import IdentifierTaken, ImageError
 from engine.image_files import list_pictures
 from engine.recognizer import Recognizer
+from engine.upkeep.bulk_import import Planned, Refused, add_all
 
 CHANNEL = "evaluation"
 
@@ -78,18 +77,10 @@ def fill(
     wanted += [(identifier_of(str(p)), p) for p in distractors]
     if CHANNEL not in recognizer.catalogue.counts():
         recognizer.add_channel(CHANNEL)
+    planned = [Planned(path=path, identifier=identifier) for identifier, path in wanted]
     refused: dict[str, str] = {}
-
-    def add(item: tuple[str, Path]) -> None:
-        try:
-            recognizer.add(CHANNEL, item[0], item[1].read_bytes())
-        except IdentifierTaken:
-            pass
-        except ImageError as error:
-            refused[str(item[1])] = str(error)
-
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(add, wanted):
-            pass
+    for item, outcome in add_all(recognizer, CHANNEL, planned, workers=workers):
+        if isinstance(outcome, Refused) and not outcome.taken:
+            refused[str(item.path)] = outcome.reason
     recognizer.index.wait_for_builds()
     return refused

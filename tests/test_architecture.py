@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import graphlib
 import inspect
 import os
 import subprocess
@@ -32,6 +34,42 @@ SPEAKERS = {
 }
 """Each large dependency is touched by these modules only, so that its conventions are converted in one place.
 Benchmarks may speak to all of them: they compare."""
+LEVELS = (
+    {"errors", "values", "timing", "threads"},
+    {"settings", "onnx_session"},
+    {"image"},
+    {"image_files", "describe", "full_image"},
+    {"shortlist", "rank", "verify", "catalogue"},
+    {"judge", "index", "enrol"},
+    {"recognise"},
+    {"recognizer"},
+    {"upkeep"},
+)
+"""The rooms of the engine, from the ground up (docs/house.md): a room imports those of lower levels only."""
+FRONT_DOORS = {
+    "api": {"recognizer", "catalogue.rules", "recognise.answer"},
+    "cli": {"recognizer", "catalogue.rules", "recognise.answer", "upkeep"},
+    "benchmarks": {"recognizer", "describe", "full_image", "recognise.pipeline", "upkeep.bulk_import"},
+}
+"""What others use of the engine beside its ground (the first three levels, and picture files) and what a package hands
+on by itself (`engine.catalogue`). Benchmarks describe pictures with the engine's own detectors and network, for the
+methods that they compare."""
+EXCEPTIONS = {
+    "api.accounts": (
+        {"catalogue.tables", "catalogue.transactions", "catalogue.upgrade"},
+        "accounts lie in one database",
+    ),
+    "api.rules.pictures": ({"describe.records", "enrol.quality"}, "a picture's grades are of what is stored of it"),
+    "cli.options": ({"catalogue.sqlite"}, "a folder without this file holds no gallery"),
+    "cli.gallery.info": ({"index.embedded"}, "the number of the shard that small channels share"),
+    "benchmarks.accuracy": ({"judge", "verify.evidence", "shortlist.votes"}, "the match ratio is fitted on its parts"),
+    "benchmarks.compare": (
+        {"shortlist", "verify.evidence", "verify.homography", "enrol.preparation", "onnx_session"},
+        "the lists are compared one by one, and outlines in pixels of the original files",
+    ),
+    "benchmarks.speed": ({"index", "shortlist.votes"}, "an index of made-up pictures is measured"),
+}
+"""Who reaches further, for what, and why."""
 
 
 def modules(package: str) -> Iterator[tuple[str, Path]]:
@@ -41,7 +79,8 @@ def modules(package: str) -> Iterator[tuple[str, Path]]:
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
-def imported(path: Path, *, module: str) -> set[str]:
+@functools.cache
+def imported(path: Path, *, module: str) -> frozenset[str]:
     """Dotted names of all that a file imports, at its top or later."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -59,7 +98,7 @@ def imported(path: Path, *, module: str) -> set[str]:
             and isinstance(node.args[0], ast.Constant)
         ):
             found.add(str(node.args[0].value))
-    return found
+    return frozenset(found)
 
 
 def everything() -> list[tuple[str, Path]]:
@@ -78,6 +117,14 @@ def speakers_of(library: str) -> set[str]:
 
 
 MIGRATIONS = "migrations"
+
+
+def _within(name: str, prefixes: set[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _is_true(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
 
 
 class TestImports:
@@ -114,6 +161,75 @@ class TestImports:
         }
         assert ours <= speakers
         assert all(s.startswith(("api.accounts.", "engine.catalogue.")) for s in speakers - ours)
+
+    def test_levels(self) -> None:
+        """No room of the engine imports one of its own level or above, late imports too."""
+        level = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
+        wrong = set()
+        for name, path in modules("engine"):
+            room = name.split(".")[1] if "." in name else None
+            for other in imported(path, module=name):
+                parts = other.split(".")
+                inside = room is not None and parts[0] == "engine" and len(parts) > 1 and parts[1] != room
+                if inside and level[parts[1]] >= level[room or ""]:
+                    wrong.add((name, other))
+        assert wrong == set()
+        assert set(level) == {name.split(".")[1] for name, _ in modules("engine") if "." in name}
+
+    def test_no_circles(self) -> None:
+        """No module imports, through others, one that imports it; late imports and those for types count."""
+        known = dict(everything())
+        arrows = {
+            # A package's face is no arrow of the modules behind it.
+            name: {i for i in imported(path, module=name) if i in known and not _within(name, {i})}
+            for name, path in known.items()
+        }
+        graphlib.TopologicalSorter(arrows).prepare()  # raises CycleError, which names the circle
+
+    def test_front_doors(self) -> None:
+        """The service, the commands and the benchmarks use what the engine's front doors offer; who reaches further is
+        listed with a reason, and nobody is listed who does not."""
+        ground = set().union(*LEVELS[:3]) - {"onnx_session"} | {"image_files"}
+        used: set[tuple[str, str]] = set()
+        wrong = set()
+        for package, offered in FRONT_DOORS.items():
+            for name, path in modules(package):
+                for other in imported(path, module=name):
+                    if not other.startswith("engine.") or (ROOT / other.replace(".", "/")).is_dir():
+                        continue
+                    target = other.removeprefix("engine.")
+                    if not (ROOT / "engine" / f"{target.replace('.', '/')}.py").exists():
+                        continue  # a name in a module, which is in the set by itself
+                    if _within(target, ground | offered):
+                        continue
+                    listed = {(who, what) for who, (whats, _) in EXCEPTIONS.items() for what in whats}
+                    mine = {e for e in listed if _within(name, {e[0]}) and _within(target, {e[1]})}
+                    used |= mine
+                    if not mine:
+                        wrong.add((name, other))
+        assert wrong == set()
+        assert used == {(who, what) for who, (whats, _) in EXCEPTIONS.items() for what in whats}
+
+    def test_slots_stay_inside(self) -> None:
+        """Slots are an affair of the embedded index: no name outside `engine/index/` speaks of them."""
+        wrong = []
+        for name, path in everything():
+            if name.startswith("engine.index."):
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                spoken = [getattr(node, field, "") for field in ("id", "attr", "name", "arg")]
+                of_dataclass = isinstance(node, ast.keyword) and node.arg == "slots" and _is_true(node.value)
+                if any(isinstance(s, str) and "slot" in s.lower() for s in spoken) and not of_dataclass:
+                    wrong.append(f"{name}:{getattr(node, 'lineno', '?')}")
+        assert wrong == []
+
+    def test_simulation_needs_no_torch(self) -> None:
+        """The demo, the benchmarks and the engine's tests simulate photographs without torch."""
+        for name, path in modules("training"):
+            if name.startswith("training.simulation"):
+                assert not {i.split(".")[0] for i in imported(path, module=name)} & {"torch", "kornia"}, name
+                for other in imported(path, module=name):
+                    assert not other.startswith("training.") or other.startswith("training.simulation"), name
 
     def test_serving_needs_no_torch(self) -> None:
         """Torch is imported by training only; commands that train import it late."""

@@ -175,9 +175,9 @@ Search = Callable[[LocalFeatures], tuple[Array, FloatArray]]
 
 
 def _votes(stored: Stored, preset: VoteSettings, model: PatchModel) -> Search:
-    slots = np.arange(len(stored.names))
-    segment = votes.build_segment(preset, slots, stored.records, stored.records[:0], stored.counts)
-    allowed = np.ones(len(slots), np.uint8)
+    places = np.arange(len(stored.names))
+    segment = votes.build_segment(preset, places, stored.records, stored.records[:0], stored.counts)
+    allowed = np.ones(len(places), np.uint8)
 
     def search(photo: LocalFeatures) -> tuple[Array, FloatArray]:
         words = model.vocabulary.nearest_words(photo.descriptors, half_bits=preset.half_bits, count=preset.words)

@@ -149,7 +149,6 @@ class TestStart:
         """The catalogue alone."""
         assert loaded("cv2 numpy faiss numba onnxruntime litestar duckdb", "list", "--data", gallery) == "0 []"
 
-    @pytest.mark.xfail(reason="engine.catalogue.upgrade imports Alembic at its top")
     def test_list_needs_no_migration(self, gallery: Path) -> None:
         """A gallery of the newest form is read without the library that upgrades it."""
         assert loaded("alembic", "list", "--data", gallery) == "0 []"

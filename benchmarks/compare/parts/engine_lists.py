@@ -10,7 +10,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,11 @@ from engine.describe.features import LocalFeatures
 from engine.describe.keypoints import Keypoints
 from engine.describe.patch_model import PatchModel
 from engine.describe.query import Query
-from engine.errors import IdentifierTaken, ImageError
 from engine.image_files import LIMITS
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
 from engine.shortlist import global_index, votes
+from engine.upkeep.bulk_import import Planned, Refused, add_all
 from engine.values import Array, FloatArray
 
 _FACTS = "filled.json"
@@ -95,25 +94,15 @@ class EngineGallery:
         there = recognizer.catalogue.counts()[CHANNEL]
         if not known["complete"]:
             started = time.perf_counter()
-
-            def add(one: tuple[ComparedPicture, str]) -> None:
-                picture, identifier = one
-                try:
-                    recognizer.add(CHANNEL, identifier, picture.path.read_bytes())
-                except IdentifierTaken:
-                    pass
-                except ImageError as error:
-                    self.refused[str(picture.path)] = str(error)
-                tell()
-
-            pool = ThreadPoolExecutor(threads)
+            planned = [Planned(path=p.path, identifier=i) for p, i in zip(pictures, identifiers, strict=True)]
             try:
-                for _ in pool.map(add, zip(pictures, identifiers, strict=True)):
-                    pass
+                for item, outcome in add_all(recognizer, CHANNEL, planned, workers=threads):
+                    if isinstance(outcome, Refused) and not outcome.taken:
+                        self.refused[str(item.path)] = outcome.reason
+                    tell()
                 recognizer.index.wait_for_builds()
                 known["complete"] = True
             finally:
-                pool.shutdown(cancel_futures=True)  # an interruption need not wait for all pictures
                 known["added"] += recognizer.catalogue.counts()[CHANNEL] - there
                 known["seconds"] += time.perf_counter() - started
                 facts.write_text(json.dumps(known))

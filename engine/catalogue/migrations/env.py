@@ -1,4 +1,4 @@
-"""Alembic's entry for the engine's tables; `engine.database.upgrade_schema` calls it."""
+"""Alembic's entry for the engine's tables; `engine.catalogue.upgrade.upgrade_schema` calls it."""
 
 from alembic import context
 
