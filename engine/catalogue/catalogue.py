@@ -22,7 +22,7 @@ from engine.catalogue.sqlite import open_database
 from engine.catalogue.tables import meta_table
 from engine.catalogue.transactions import reading, writing
 from engine.catalogue.upgrade import upgrade_schema
-from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound
+from engine.errors import ChannelExists, ChannelNotFound, IdentifierTaken, PictureNotFound
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -153,6 +153,16 @@ class Catalogue:
             except PictureNotFound:
                 return False
         return True
+
+    def remove_pictures(self, channel: Channel, uuids: Sequence[str]) -> list[str]:
+        """Removes those of the channel's pictures that have these UUIDs, in one transaction; gives theirs, in the
+        order asked. channel: as it was looked up; where it is gone since, or belongs to another owner, nothing is
+        removed. Raises ChannelNotFound."""
+        with writing(self.database) as connection:
+            now = channels.find(connection, channel.name)
+            if (now.id, now.owner) != (channel.id, channel.owner):
+                raise ChannelNotFound(channel.name)
+            return pictures.remove_by_uuid(connection, now, uuids)
 
     def update_picture(self, channel: str, identifier: str, /, **changes: Unpack[PictureChanges]) -> Picture:
         """Changes any of identifier, metadata, threshold, active, facts; others stay.

@@ -16,6 +16,9 @@ from engine.catalogue.entries import Channel, Picture, PictureChanges, StoredFea
 from engine.catalogue.tables import channel_table, feature_table, picture_table, rendition_table
 from engine.errors import IdentifierTaken, PictureNotFound, QuotaExceeded
 
+_UUIDS_AT_ONCE = 500
+"""UUIDs in one query: SQLite allows a statement 32,766 variables, builds before 3.32 only 999."""
+
 
 def insert(connection: sa.Connection, row: dict[str, Any], features: StoredFeatures) -> int:
     """The number of a new picture, written with its features, its rendition and its entry in the log."""
@@ -121,6 +124,20 @@ def remove(connection: sa.Connection, channel: Channel, ids: Sequence[int]) -> N
     """Removes the channel's pictures of these numbers."""
     connection.execute(sa.delete(picture_table).where(picture_table.c.id.in_(list(ids))))
     log.append(connection, "remove", channel.id, ids)
+
+
+def remove_by_uuid(connection: sa.Connection, channel: Channel, uuids: Sequence[str]) -> list[str]:
+    """Removes those of the channel's pictures that have these UUIDs; gives theirs, in the order asked, each once."""
+    wanted, gone = list(dict.fromkeys(uuids)), set[str]()
+    for start in range(0, len(wanted), _UUIDS_AT_ONCE):
+        query = sa.select(picture_table.c.id, picture_table.c.uuid).where(
+            picture_table.c.channel_id == channel.id,
+            picture_table.c.uuid.in_(wanted[start : start + _UUIDS_AT_ONCE]),
+        )
+        found = list(connection.execute(query))
+        remove(connection, channel, [row.id for row in found])
+        gone.update(row.uuid for row in found)
+    return [uuid for uuid in wanted if uuid in gone]
 
 
 def replace_features(
