@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.sets import identifier_of, pictures_in, read_set, side_of
+from benchmarks.sets import identifier_of, read_set, side_of
 from engine.catalogue.rules import IDENTIFIER
+from engine.image_files import list_pictures
 
 
 class TestReadSet:
@@ -38,7 +39,7 @@ class TestReadSet:
         (folder / "refs" / "notes.txt").write_text("no picture")
         names = [str(p.relative_to(folder / "refs")) for p in read_set(folder).references()]
         assert names == ["a.jpg", "b.png", "deep/c.jpg"]
-        assert pictures_in(folder / "nowhere") == []
+        assert list_pictures(folder / "nowhere") == []
 
     def test_missing(self, tmp_path: Path) -> None:
         """Without truth there is no set."""

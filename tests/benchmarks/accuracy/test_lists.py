@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.accuracy.list_recall import DEPTHS, list_recall
 from benchmarks.accuracy.lists import PRESETS, measure_baseline, measure_lists
-from benchmarks.sets import pictures_in, read_set
+from benchmarks.sets import read_set
+from engine.image_files import list_pictures
 from engine.settings import DEFAULT_MODEL
 from tests.support.drawn_sets import drawn, make_set, write
 
@@ -33,7 +34,7 @@ class TestLists:
     def test_finds_what_is_plain(self, folders: tuple[Path, Path]) -> None:
         """Every list finds warped drawings among eleven pictures; what cannot be read is left out, photos of
         nothing are not counted."""
-        found = measure_lists([read_set(folders[0])], pictures_in(folders[1]), DEFAULT_MODEL)
+        found = measure_lists([read_set(folders[0])], list_pictures(folders[1]), DEFAULT_MODEL)
         assert (found["pictures"], found["photos"]) == (11, 4)
         windows = "global descriptor, also of nine windows"
         assert set(found["lists"]) == {*PRESETS, "global descriptor", windows}
@@ -46,7 +47,7 @@ class TestLists:
     @pytest.mark.parametrize("name", ["phash", "orb_vlad"])
     def test_baselines(self, folders: tuple[Path, Path], name: str) -> None:
         """A list of the comparison is judged in the same way, on the same pictures."""
-        found = measure_baseline([read_set(folders[0])], pictures_in(folders[1]), name)
+        found = measure_baseline([read_set(folders[0])], list_pictures(folders[1]), name)
         assert (found["model"], found["pictures"], found["photos"]) == (name, 11, 4)
         assert found["describe_ms"] > 0
         (row,) = found["lists"].values()

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.accuracy.end_to_end import report
 from benchmarks.accuracy.outcomes import collect
-from benchmarks.sets import fill, pictures_in, read_set
+from benchmarks.sets import fill, read_set
+from engine.image_files import list_pictures
 from engine.recognizer import Recognizer
 
 FLOORS = {"covers": 0.96, "ukbench_sample": 0.9, "cereal_shelf": 0.95}
@@ -23,7 +24,7 @@ class TestRealPhotographs:
         folder = shared_data / "eval"
         sets = [read_set(folder / name) for name in FLOORS]
         with Recognizer.open(tmp_path) as recognizer:
-            refused = fill(recognizer, sets, pictures_in(folder / "distractors" / "refs"))
+            refused = fill(recognizer, sets, list_pictures(folder / "distractors" / "refs"))
             outcomes = list(collect(recognizer, sets))
             found = report(outcomes, recognizer.calibration, threshold=recognizer.default_threshold, gallery=0)
         assert not refused

@@ -30,7 +30,7 @@ class TestEngineGallery:
         add = Recognizer.add
         monkeypatch.setattr(Recognizer, "add", lambda *a, **k: added.append(a[2]) or add(*a, **k))
         gallery = EngineGallery(tmp_path, material.pictures)
-        assert len(gallery.slots()) == len(material.pictures)
+        assert len(gallery.ids()) == len(material.pictures)
         assert gallery.adds_per_second > 0
         gallery.close()
         assert is_filled(tmp_path, material.pictures)
