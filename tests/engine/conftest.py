@@ -11,9 +11,7 @@ from engine.describe.patch_model import PatchModel
 from engine.describe.vocabulary import Vocabulary
 from engine.image import encode_jpeg
 from engine.recognizer import Recognizer
-from tests.support.drawn import poster
-
-POSTERS = 30
+from tests.support.drawn import POSTERS, poster
 
 
 @pytest.fixture(scope="session")

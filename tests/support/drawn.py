@@ -12,6 +12,8 @@ from engine.image import encode_jpeg
 from training.simulation.photographs import simulate
 from training.simulation.warp import Warp
 
+POSTERS = 30
+"""In the gallery that tests of the engine share, in the channel "posters", as poster.0 to poster.29."""
 CLUTTER = 900_000
 """Seeds from here on are drawn as backgrounds only: no test adds them to a gallery."""
 
@@ -66,6 +68,17 @@ def corners_of(warp: Warp) -> np.ndarray:
     plane = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]], np.float64)
     seen = plane @ np.linalg.inv(warp.H_photo_to_plane).T
     return seen[:, :2] / seen[:, 2:]
+
+
+H_TILTED = np.array([[1.1, 0.05, 80.0], [-0.04, 1.05, 60.0], [5e-5, 2e-5, 1.0]])
+"""From a poster's pixels to those of a photo of it, 560 x 640."""
+
+
+def tilted(picture: np.ndarray, *, by: np.ndarray = H_TILTED) -> np.ndarray:
+    """The picture on a grey table, seen under `by`, with a little blur and noise."""
+    image = cv2.warpPerspective(picture, by, (560, 640), borderValue=(110, 100, 90)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 3, image.shape)
+    return np.clip(cv2.GaussianBlur(image, (0, 0), 0.7) + noise, 0, 255).astype(np.uint8)
 
 
 def flat(side: int = 200, *, grey: int = 128) -> np.ndarray:

@@ -8,9 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.describe.features import LocalFeatures
-from engine.describe.keypoints import Keypoints
-from engine.describe.query import Query
 from engine.describe.signatures import unpack_signatures
 from engine.describe.vocabulary import (
     ASSIGNED_CELLS,
@@ -126,23 +123,6 @@ class TestGlobalDescriptor:
         assert vector.shape == (vocabulary.global_dimension,)
         assert vector.dtype == np.float32
         assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-4)
-
-    def test_of_windows(self, vocabulary: Vocabulary) -> None:
-        """A photo's queries are its own descriptor and those of the windows that hold enough keypoints."""
-        rng = np.random.default_rng(0)
-        xy = np.concatenate([rng.uniform(0, [200, 100], (60, 2)), rng.uniform([600, 440], [640, 480], (30, 2))])
-        points, one = unit(90), np.ones(90, np.float32)
-        features = LocalFeatures(Keypoints(xy.astype(np.float32), one, one, one), points, (640, 480))
-        whole = vocabulary.global_descriptor(points)
-        assert (Query(features, vocabulary).global_vectors == whole).all()
-        found = Query(features, vocabulary, windows=True, min_keypoints=25).global_vectors
-        # The sixty lie in the windows at the top left, few of them in those further in; the thirty in the last one.
-        assert np.allclose(found[0], whole, atol=1e-5)
-        assert np.allclose(found[1], vocabulary.global_descriptor(points[:60]), atol=1e-5)
-        assert np.allclose(found[-1], vocabulary.global_descriptor(points[60:]), atol=1e-5)
-        assert 3 <= len(found) < 10
-        none = LocalFeatures(features.keypoints.take(np.arange(0)), points[:0], (640, 480))
-        assert (Query(none, vocabulary, windows=True, min_keypoints=25).global_vectors == 0).all()
 
     def test_none(self, vocabulary: Vocabulary) -> None:
         """Without keypoints it is zero."""

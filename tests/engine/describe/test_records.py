@@ -1,4 +1,4 @@
-"""Keypoints in 16 bytes: what the packing keeps, and how exactly."""
+"""Keypoints in 16 bytes, and global descriptors in a byte a number: what the packing keeps, and how exactly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.describe.keypoints import LEVEL_FACTOR, Keypoints
-from engine.describe.records import KEYPOINTS, RECORD_BYTES, from_bytes, pack, to_bytes, unpack
+from engine.describe.records import KEYPOINTS, RECORD_BYTES, from_bytes, pack, quantise, to_bytes, unpack
 
 
 def some(count: int, seed: int = 0) -> tuple[Keypoints, np.ndarray, np.ndarray]:
@@ -87,3 +87,22 @@ class TestBytes:
     def test_a_picture_is_small(self) -> None:
         """The keypoints of a picture fit well into the target of 12 KB."""
         assert RECORD_BYTES == 16 * KEYPOINTS == 6400
+
+
+class TestQuantise:
+    def test_range(self) -> None:
+        """A unit vector becomes bytes of -127 to 127; what lies beyond three deviations is cut."""
+        spike = np.zeros(64, np.float32)
+        spike[3], spike[4] = 1, -1
+        codes = quantise(spike)
+        assert codes.dtype == np.int8
+        assert (codes[3], codes[4]) == (127, -127)
+        assert (quantise(np.zeros(64, np.float32)) == 0).all()
+
+    def test_keeps_the_direction(self) -> None:
+        """Little of the direction is lost, of one vector or of several."""
+        vector = np.random.default_rng(0).standard_normal(512).astype(np.float32)
+        vector /= np.linalg.norm(vector)
+        codes = quantise(vector).astype(np.float64)
+        assert codes @ vector / np.linalg.norm(codes) > 0.998
+        assert (quantise(np.stack([vector, -vector])) == np.stack([codes, -codes])).all()

@@ -1,4 +1,4 @@
-"""Structure and colour inside the outline, and the duel of two look-alikes."""
+"""Structure and colour inside the outline."""
 
 from __future__ import annotations
 
@@ -6,19 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.judge.look_alikes import duel
 from engine.verify.appearance import FRAME, NOTHING, Appearance, compare, rectified_size, rectify
-from tests.support.drawn import flat, poster
-
-H = np.array([[1.1, 0.05, 80.0], [-0.04, 1.05, 60.0], [5e-5, 2e-5, 1.0]])
-SIZE = (560, 640)
-
-
-def photographed(picture: np.ndarray, *, by: np.ndarray = H) -> np.ndarray:
-    """The picture on a grey table, seen under `by`, with a little noise."""
-    image = cv2.warpPerspective(picture, by, SIZE, borderValue=(110, 100, 90)).astype(np.float32)
-    noise = np.random.default_rng(0).normal(0, 3, image.shape)
-    return np.clip(cv2.GaussianBlur(image, (0, 0), 0.7) + noise, 0, 255).astype(np.uint8)
+from tests.support.drawn import H_TILTED as H
+from tests.support.drawn import flat, poster, tilted
 
 
 def turned_hue(picture: np.ndarray, degrees: int) -> np.ndarray:
@@ -42,7 +32,7 @@ def assert_same(found: Appearance) -> None:
 class TestCompare:
     def test_same_picture(self) -> None:
         """A photo of the picture agrees in structure and colour, nearly fully."""
-        assert_same(compare(poster(1), photographed(poster(1)), H))
+        assert_same(compare(poster(1), tilted(poster(1)), H))
 
     def test_the_picture_itself(self) -> None:
         """A picture agrees with itself."""
@@ -54,7 +44,7 @@ class TestCompare:
     def test_ranges(self) -> None:
         """All figures but the gaps lie in [-1, 1]."""
         for seed in (1, 2):
-            found = vars(compare(poster(1), photographed(poster(seed)), H))
+            found = vars(compare(poster(1), tilted(poster(seed)), H))
             assert all(-1 <= v <= 1 + 1e-6 for k, v in found.items() if "gap" not in k)
             assert found["chroma_gap"] >= 0
             assert found["gap_back"] >= 0
@@ -62,7 +52,7 @@ class TestCompare:
     @pytest.mark.parametrize("seed", [2, 3, 4])
     def test_another_picture(self, seed: int) -> None:
         """Another picture under the same outline disagrees."""
-        found, same = (compare(poster(1), photographed(poster(s)), H) for s in (seed, 1))
+        found, same = (compare(poster(1), tilted(poster(s)), H) for s in (seed, 1))
         assert found.structure < same.structure - 0.3
         assert found.structure_share < 0.5
         assert found.colour < same.colour - 0.3
@@ -70,15 +60,15 @@ class TestCompare:
     @pytest.mark.parametrize("degrees", [90, 180])
     def test_other_colours(self, degrees: int) -> None:
         """The same drawing in other colours is told apart by colour, though not by structure."""
-        same = compare(poster(1), photographed(poster(1)), H)
-        found = compare(poster(1), photographed(turned_hue(poster(1), degrees)), H)
+        same = compare(poster(1), tilted(poster(1)), H)
+        found = compare(poster(1), tilted(turned_hue(poster(1), degrees)), H)
         assert found.structure > 0.8
         assert found.hue < same.hue - 0.3
 
     @pytest.mark.parametrize("gains", [(1.2, 1.0, 0.75), (0.75, 1.0, 1.2), (0.6, 0.6, 0.6)])
     def test_white_balance_and_exposure(self, gains: tuple[float, float, float]) -> None:
         """Light of another colour, or less of it, is forgiven."""
-        photo = np.clip(photographed(poster(1)) * np.array(gains), 0, 255).astype(np.uint8)
+        photo = np.clip(tilted(poster(1)) * np.array(gains), 0, 255).astype(np.uint8)
         found = compare(poster(1), photo, H)
         assert found.structure > 0.85
         assert found.colour > 0.7
@@ -87,29 +77,29 @@ class TestCompare:
     def test_an_outline_a_little_off(self) -> None:
         """A homography off by a few pixels, as bent paper makes it, costs little structure."""
         shifted = np.array([[1, 0, 6], [0, 1, -6], [0, 0, 1.0]]) @ H
-        assert compare(poster(1), photographed(poster(1)), shifted).structure > 0.8
+        assert compare(poster(1), tilted(poster(1)), shifted).structure > 0.8
 
     def test_partly_visible(self) -> None:
         """Only what lies in the photo is compared, and its share is told."""
         cut = np.array([[1, 0, -250], [0, 1, 0], [0, 0, 1.0]]) @ H
-        found = compare(poster(1), photographed(poster(1), by=cut), cut)
+        found = compare(poster(1), tilted(poster(1), by=cut), cut)
         assert 0.3 < found.visible < 0.8
         assert found.structure > 0.8
 
     def test_outside(self) -> None:
         """What lies wholly outside the photo is nothing."""
         away = np.array([[1, 0, 5000], [0, 1, 5000], [0, 0, 1.0]])
-        assert compare(poster(1), photographed(poster(1)), away) == NOTHING
+        assert compare(poster(1), tilted(poster(1)), away) == NOTHING
 
     def test_featureless(self) -> None:
         """A plain picture has no structure to compare; a plain photo has none of the picture's."""
-        assert compare(flat(), photographed(poster(1)), H) == NOTHING
+        assert compare(flat(), tilted(poster(1)), H) == NOTHING
         assert compare(poster(1), flat(600), H).structure < 0.1
 
     def test_grey(self) -> None:
         """Grey pictures are compared too; colour says nothing then."""
         grey = np.repeat(cv2.cvtColor(poster(1), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
-        found = compare(grey, photographed(grey), H)
+        found = compare(grey, tilted(grey), H)
         assert found.structure > 0.85
         assert np.isfinite(list(vars(found).values())).all()
 
@@ -125,62 +115,14 @@ class TestCompare:
 class TestRectify:
     def test_frame(self) -> None:
         """Picture and photo come out in one frame, and the mask says where the photo covers it."""
-        reference, seen, mask = rectify(poster(1), photographed(poster(1)), H)
+        reference, seen, mask = rectify(poster(1), tilted(poster(1)), H)
         assert reference.shape == seen.shape == (256, 192, 3)
         assert mask.all()
         assert np.abs(reference.astype(float) - seen).mean() < 20
 
     def test_a_large_photo_does_not_alias(self) -> None:
         """A photo four times as large gives nearly the same frame."""
-        large = cv2.resize(photographed(poster(1)), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+        large = cv2.resize(tilted(poster(1)), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
         to_large = np.array([[4, 0, 1.5], [0, 4, 1.5], [0, 0, 1.0]])
-        small, big = (rectify(poster(1), p, M)[1] for p, M in ((photographed(poster(1)), H), (large, to_large @ H)))
+        small, big = (rectify(poster(1), p, M)[1] for p, M in ((tilted(poster(1)), H), (large, to_large @ H)))
         assert np.abs(small.astype(float) - big).mean() < 8
-
-
-def variant(seed: int = 1) -> np.ndarray:
-    """The poster with another text on one label."""
-    image = poster(seed).copy()
-    cv2.rectangle(image, (90, 180), (270, 260), (250, 250, 245), -1)
-    cv2.putText(image, "GOLD", (100, 240), cv2.FONT_HERSHEY_DUPLEX, 2, (20, 20, 20), 3)
-    return image
-
-
-def other_variant(seed: int = 1) -> np.ndarray:
-    image = poster(seed).copy()
-    cv2.rectangle(image, (90, 180), (270, 260), (250, 250, 245), -1)
-    cv2.putText(image, "MILD", (100, 240), cv2.FONT_HERSHEY_DUPLEX, 2, (20, 20, 20), 3)
-    return image
-
-
-class TestDuel:
-    def test_text(self) -> None:
-        """Two pictures that differ in one word: the photo's own wins, and the other loses."""
-        photo = photographed(variant())
-        won, lost = (duel(a, H, b, H, photo) for a, b in ((variant(), other_variant()), (other_variant(), variant())))
-        assert won.structure > 0.15
-        assert lost.structure < -0.15
-        assert won.alike > 0.8
-        assert won.rival == lost.rival == 1
-
-    def test_colour(self) -> None:
-        """Two pictures that differ in the colour of a part likewise."""
-        red, green = variant(), variant()
-        red[300:420, 60:300], green[300:420, 60:300] = (200, 30, 40), (30, 150, 40)
-        photo = photographed(green)
-        assert duel(green, H, red, H, photo).colour > 0.3
-        assert duel(red, H, green, H, photo).colour < -0.3
-
-    def test_twins(self) -> None:
-        """Nothing speaks for either of two equal pictures."""
-        found = duel(poster(1), H, poster(1), H, photographed(poster(1)))
-        assert abs(found.structure) < 0.02
-        assert abs(found.colour) < 0.02
-        assert found.alike > 0.95
-
-    def test_rival_elsewhere(self) -> None:
-        """Pictures that do not overlap in the photo have nothing to compare."""
-        away = np.array([[1, 0, 5000], [0, 1, 5000], [0, 0, 1.0]]) @ H
-        found = duel(poster(1), H, poster(2), away, photographed(poster(1)))
-        assert (found.structure, found.colour) == (0, 0)
-        assert found.shared < 0.05

@@ -23,8 +23,12 @@ def vectors_of(count: int, seed: int = 0) -> np.ndarray:
 
 
 VECTORS = vectors_of(COUNT)
+
+
 SLOTS = np.arange(COUNT) * 3 + 1
 """Slots have gaps, so that a row taken for a slot is noticed."""
+
+
 EVERYTHING = np.ones(3 * COUNT + 1, np.uint8)
 
 
@@ -118,6 +122,13 @@ class TestSearch:
         slots, similarities = search(index, queries(1), np.zeros(0, np.uint8), depth=10)
         assert (len(slots), len(similarities)) == (0, 0)
 
+    def test_a_query_keeps_its_fractions(self) -> None:
+        """Similarities follow the cosine: a query of unit length is not rounded to nothing."""
+        index, query = build_index(SLOTS, VECTORS), queries(3)
+        slots, similarities = search(index, query, EVERYTHING, depth=COUNT)
+        cosines = VECTORS[(slots - 1) // 3] @ query[0]
+        assert np.corrcoef(similarities, cosines)[0, 1] > 0.999
+
 
 class TestFile:
     def test_round_trip(self, index: VectorIndex, tmp_path: Path) -> None:
@@ -133,29 +144,3 @@ class TestFile:
                 search(index, queries(8), mask, depth=30), search(again, queries(8), mask, depth=30), strict=True
             ):
                 assert (a == b).all()
-
-
-class TestQuantise:
-    def test_range(self) -> None:
-        """A unit vector becomes bytes of -127 to 127; what lies beyond three deviations is cut."""
-        spike = np.zeros(64, np.float32)
-        spike[3], spike[4] = 1, -1
-        codes = quantise(spike)
-        assert codes.dtype == np.int8
-        assert (codes[3], codes[4]) == (127, -127)
-        assert (quantise(np.zeros(64, np.float32)) == 0).all()
-
-    def test_keeps_the_direction(self) -> None:
-        """Little of the direction is lost, of one vector or of several."""
-        vector = np.random.default_rng(0).standard_normal(512).astype(np.float32)
-        vector /= np.linalg.norm(vector)
-        codes = quantise(vector).astype(np.float64)
-        assert codes @ vector / np.linalg.norm(codes) > 0.998
-        assert (quantise(np.stack([vector, -vector])) == np.stack([codes, -codes])).all()
-
-    def test_a_query_keeps_its_fractions(self) -> None:
-        """Similarities follow the cosine: a query of unit length is not rounded to nothing."""
-        index, query = build_index(SLOTS, VECTORS), queries(3)
-        slots, similarities = search(index, query, EVERYTHING, depth=COUNT)
-        cosines = VECTORS[(slots - 1) // 3] @ query[0]
-        assert np.corrcoef(similarities, cosines)[0, 1] > 0.999
