@@ -66,8 +66,6 @@ def onto(quad: list[list[float]]) -> np.ndarray:
 
 
 UPRIGHT = [[100, 100], [300, 100], [300, 360], [100, 360]]
-
-
 SANE = {
     "upright": UPRIGHT,
     "on its head": UPRIGHT[2:] + UPRIGHT[:2],
@@ -76,8 +74,6 @@ SANE = {
     "larger than the photo": [[-300, -300], [900, -200], [900, 1000], [-300, 900]],
     "half outside": [[-100, 100], [150, 90], [140, 380], [-110, 370]],
 }
-
-
 INSANE = {
     "mirrored": UPRIGHT[::-1],
     "upside mirrored": [UPRIGHT[1], UPRIGHT[0], UPRIGHT[3], UPRIGHT[2]],
