@@ -39,6 +39,18 @@ def made(vocabulary: Vocabulary, seed: int, count: int = 40) -> Made:
     return Made(points, pack(keypoints, vocabulary.words(points), vocabulary.signatures(points)), keypoints)
 
 
+_stored: dict[tuple[int, int], tuple[Vocabulary, StoredFeatures]] = {}
+
+
+def stored(vocabulary: Vocabulary, seed: int) -> StoredFeatures:
+    """What is stored of the made picture `seed`; computed once, since its global vector takes 20 ms."""
+    key = id(vocabulary), seed
+    if key not in _stored:
+        # With the vocabulary, so that it stays and no other gets its id.
+        _stored[key] = vocabulary, made(vocabulary, seed).stored(vocabulary)
+    return _stored[key][1]
+
+
 def photographed(picture: Made, seed: int, *, noise: float = 0.03, strangers: int = 20) -> Made:
     """The picture's keypoints turned, scaled, shifted and disturbed, among strangers. rows stay the picture's."""
     rng = np.random.default_rng([17, seed])

@@ -23,12 +23,8 @@ def vectors_of(count: int, seed: int = 0) -> np.ndarray:
 
 
 VECTORS = vectors_of(COUNT)
-
-
 SLOTS = np.arange(COUNT) * 3 + 1
 """Slots have gaps, so that a row taken for a slot is noticed."""
-
-
 EVERYTHING = np.ones(3 * COUNT + 1, np.uint8)
 
 
