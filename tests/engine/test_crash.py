@@ -23,12 +23,11 @@ PICTURES = 24
 WRITER = """
 import random, sys
 from pathlib import Path
-from engine import gallery
 from engine.recognizer import Recognizer
-gallery.TAIL = 6
+from engine.settings import EngineSettings
 data, pictures, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 rng = random.Random(seed)
-recognizer = Recognizer.open(data)
+recognizer = Recognizer.open(data, EngineSettings(tail=6))
 if "one" not in recognizer.catalogue.counts():
     recognizer.add_channel("one")
 there = {p.identifier for p in recognizer.list("one", limit=1000)}
