@@ -17,7 +17,7 @@
     |  `- QuotaExceeded          the channel holds as many pictures as it may
     |- StorageError              the data folder
     |  |- DataFolderLocked       another server holds it
-    |  |- StorageFull            no room left on the disk; nothing was changed
+    |  |- StorageFull            no room left on the disk; what was being written is undone
     |  |- ModelMismatch          filled by another model or other feature settings
     |  |- DamagedData            a file that cannot be read as what it should be
     |  |- FolderNotEmpty         a restore would replace what is there
@@ -132,7 +132,7 @@ class DataFolderLocked(StorageError):
 class StorageFull(StorageError):
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        super().__init__(f"the disk that holds {folder} is full; nothing was changed")
+        super().__init__(f"the disk that holds {folder} is full; what was being written is undone")
 
 
 class ModelMismatch(StorageError):

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.tables_in import read_cells
 from engine.errors import ResearchError
 
 PREDICTIONS, SHORTLIST, TIMINGS = "predictions.csv", "shortlist.csv", "timings.csv"
@@ -165,13 +166,24 @@ def append_rows(path: Path, rows: Iterable[Row]) -> None:
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     """All rows, in the file's order; none of an empty file. Raises ResearchError with file, line and reason where
     the header is another or a cell cannot be read."""
-    # Spreadsheets put a byte-order mark before the header.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, strict=True)
+    found: list[Row] = []
+    rows = read_cells(path)
+    try:
+        line, header = next(rows)
+    except StopIteration:
+        return found
+    fields = {f.name: str(f.type) for f in dataclasses.fields(kind)}
+    if sorted(header) != sorted(fields):
+        raise ResearchError(f"{path}, line {line}: the header is {','.join(header)}, not {','.join(fields)}")
+    for line, cells in rows:
+        if len(cells) != len(header):
+            raise ResearchError(f"{path}, line {line}: {len(cells)} cells where the header has {len(header)}")
         try:
-            return list(_rows(reader, kind))
-        except (ValueError, csv.Error) as error:
-            raise ResearchError(f"{path}, line {max(reader.line_num, 1)}: {error}") from error
+            values = {name: _value(name, fields[name], cell) for name, cell in zip(header, cells, strict=True)}
+        except ResearchError as error:
+            raise ResearchError(f"{path}, line {line}: {error}") from error
+        found.append(kind(**values))
+    return found
 
 
 def read_geometry(path: Path) -> list[Geometry]:
@@ -235,19 +247,6 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(float(value))
     return str(value)
-
-
-def _rows(reader: Iterator[list[str]], kind: type[Row]) -> Iterator[Row]:
-    fields = {f.name: str(f.type) for f in dataclasses.fields(kind)}
-    header = next(reader, None)
-    if header is None:
-        return
-    if sorted(header) != sorted(fields):
-        raise ResearchError(f"the header is {','.join(header)}, not {','.join(fields)}")
-    for cells in reader:
-        if len(cells) != len(header):
-            raise ResearchError(f"{len(cells)} cells where the header has {len(header)}")
-        yield kind(**{name: _value(name, fields[name], cell) for name, cell in zip(header, cells, strict=True)})
 
 
 def _value(name: str, type_name: str, cell: str) -> Any:

@@ -45,6 +45,12 @@ def poster(number: int) -> ColorImage:
     return _paper(rng, canvas)
 
 
+def ground(number: int) -> ColorImage:
+    """(840, 600, 3) something to lay a poster on that is no picture itself: a board of few colours, with its grain."""
+    rng = np.random.default_rng([8, number])
+    return _paper(rng, _backdrop(rng, _palette(rng)))
+
+
 def _palette(rng: np.random.Generator) -> list[Colour]:
     """Five colours: a hue, its neighbours and its opposite, dark and light by turns."""
     hue = rng.uniform(0, 180)

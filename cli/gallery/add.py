@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import AsJson, NewDataFolder, in_words, notices, opened, print_json, refuse
-from engine.errors import ChannelExists
+from engine.errors import ChannelExists, ObverseError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -30,6 +30,8 @@ class Summary:
     """Reasons by path."""
     numbered: dict[str, str] = field(default_factory=dict)
     """Identifiers by path of the files whose name was taken."""
+    stopped: str | None = None
+    """Why the import ended before the last file."""
 
 
 def add(
@@ -47,21 +49,32 @@ def add(
     from engine.threads import processors
     from engine.upkeep.bulk_import import add_all, files_of, plan, present_in
 
-    files, missing = files_of(paths)
     workers = workers or processors()
     summary = Summary()
-    for path in missing:
-        _refused(summary, path, "no such file or folder")
+    with _progress() as progress:
+        task = progress.add_task("looking for pictures", total=None)
+        files, left_out = files_of(paths)
+        progress.remove_task(task)
+    for path, reason in left_out.items():
+        _refused(summary, path, reason)
     with opened(data, threads=1 if workers > 1 else 2) as recognizer:
         _ensure_channel(recognizer, channel)
-        planned = plan(files, present_in(recognizer, channel))
-        _announce(recognizer, planned)
         with _progress() as progress:
-            task = progress.add_task("adding", total=len(planned))
-            for item, outcome in add_all(recognizer, channel, planned, workers=workers):
-                _note(summary, item, outcome)
-                progress.advance(task)
-    _summarise(summary, channel, as_json=as_json)
+            task = progress.add_task("naming", total=len(files))
+            planned = plan(files, present_in(recognizer, channel), tell=lambda: progress.advance(task))
+            progress.remove_task(task)
+        _announce(recognizer, planned)
+        try:
+            with _progress() as progress:
+                task = progress.add_task("adding", total=len(planned))
+                for item, outcome in add_all(recognizer, channel, planned, workers=workers):
+                    _note(summary, item, outcome)
+                    progress.advance(task)
+        except ObverseError as error:  # a full channel or disk: what was added until then stays, and is told
+            summary.stopped = str(error)
+            raise
+        finally:
+            _summarise(summary, channel, as_json=as_json)
     if summary.refused:
         raise typer.Exit(1)
 

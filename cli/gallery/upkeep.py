@@ -60,11 +60,18 @@ def reindex(
     """Describe all pictures with the installed model. Stop the server first; run it again where it was stopped."""
     from rich.progress import Progress
 
+    from engine.catalogue import Catalogue
     from engine.threads import one_thread_each, processors
-    from engine.upkeep.bulk_import import files_of, plan
+    from engine.upkeep.bulk_import import files_of, originals_of
     from engine.upkeep.reindex import reindex as run
 
-    originals = {item.identifier: item.path for item in plan(files_of([source])[0], [])} if source else {}
+    originals = {}
+    if source:
+        catalogue = Catalogue(data)
+        try:
+            originals = originals_of(files_of([source])[0], catalogue.all_pictures())
+        finally:
+            catalogue.close()
     with one_thread_each(), Progress(console=notices(), transient=True) as progress:
         task = progress.add_task("describing", total=None)
         done = run(

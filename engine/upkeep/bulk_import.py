@@ -2,7 +2,7 @@
 
     with Recognizer.open(Path("data")) as recognizer:
         recognizer.add_channel("covers")
-        files, missing = files_of([Path("covers")])
+        files, left_out = files_of([Path("covers")])
         planned = plan(files, present_in(recognizer, "covers"))
         for item, outcome in add_all(recognizer, "covers", planned, workers=processors()):
             if isinstance(outcome, Refused):
@@ -19,7 +19,7 @@ import hashlib
 import itertools
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,33 +87,57 @@ class Prediction:
 # Which files
 
 
-def files_of(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Picture files, each once, and the paths that do not exist. A file that is named is always taken; of a
-    folder, those that are called like a picture or start like one, except hidden ones."""
+def files_of(paths: Iterable[Path]) -> tuple[list[Path], dict[Path, str]]:
+    """Picture files, each once, and the reasons by path of what is left out. A file that is named is always taken; of a
+    folder, those that are called like a picture or start like one, except hidden ones. Linked folders are followed,
+    once."""
     found: dict[Path, None] = {}
-    missing = []
+    left_out: dict[Path, str] = {}
     for path in paths:
         if path.is_dir():
-            found.update(dict.fromkeys(sorted(_pictures_below(path))))
+            found.update(dict.fromkeys(sorted(_pictures_below(path, left_out))))
         elif path.exists():
             found[path] = None
         else:
-            missing.append(path)
-    return list({path.resolve(): path for path in found}.values()), missing
+            left_out[path] = "no such file or folder"
+    return list({path.resolve(): path for path in found}.values()), left_out
 
 
-def _pictures_below(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.is_file() and (path.suffix.lower() in PICTURE_SUFFIXES or _starts_like_an_image(path)):
-            yield path
+def _pictures_below(folder: Path, left_out: dict[Path, str]) -> Iterator[Path]:
+    waiting, seen = [folder], set()
+    while waiting:
+        place = waiting.pop()
+        try:
+            real = place.resolve(strict=True)
+            if real in seen:
+                continue
+            seen.add(real)
+            entries = sorted(place.iterdir())
+        except OSError as error:  # links that lead in a circle are one, too
+            left_out[place] = reason_of(error)
+            continue
+        for path in entries:
+            if path.name.startswith("."):
+                continue
+            try:
+                if path.is_dir():
+                    if path.is_symlink() and real.is_relative_to(path.resolve()):
+                        left_out[path] = "a link to a folder that it lies in"
+                    else:
+                        waiting.append(path)
+                elif path.is_symlink() and not path.exists():
+                    left_out[path] = "a link to what is not there"
+                elif path.is_file() and (path.suffix.lower() in PICTURE_SUFFIXES or _starts_like_an_image(path)):
+                    yield path
+            except OSError as error:
+                left_out[path] = reason_of(error)
 
 
 def _starts_like_an_image(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             sniff(file.read(16))
-    except (NotAnImage, OSError):
+    except NotAnImage:
         return False
     return True
 
@@ -123,7 +147,21 @@ def _starts_like_an_image(path: Path) -> bool:
 
 def identifier_of(path: Path) -> str:
     """The file's name without suffix, made legal: other characters become "_", 3 to 50 of them."""
-    return re.sub(r"[^A-Za-z0-9@_.]", "_", path.stem)[:LONGEST].ljust(SHORTEST, "_")
+    return _legal(path.stem)
+
+
+def _wanted(path: Path) -> str:
+    """The identifier that a file should have: where no letter or digit is left of its name, its folder's says more."""
+    own, folder = _legal(path.stem), _legal(path.absolute().parent.name)
+    return folder if _says_nothing(own) and not _says_nothing(folder) else own
+
+
+def _legal(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9@_.]", "_", name)[:LONGEST].ljust(SHORTEST, "_")
+
+
+def _says_nothing(identifier: str) -> bool:
+    return re.search(r"[A-Za-z0-9]", identifier) is None
 
 
 def present_in(recognizer: Recognizer, channel: str) -> Iterator[Picture]:
@@ -131,33 +169,64 @@ def present_in(recognizer: Recognizer, channel: str) -> Iterator[Picture]:
     return (picture for picture in recognizer.catalogue.all_pictures() if picture.channel == channel)
 
 
-def plan(files: Sequence[Path], present: Iterable[Picture]) -> list[Planned]:
-    """Identifiers for `files`, beside the pictures that the channel has already."""
+def plan(
+    files: Sequence[Path], present: Iterable[Picture], *, tell: Callable[[], None] = lambda: None
+) -> list[Planned]:
+    """Identifiers for `files`, beside the pictures that the channel has already. tell: called after each file; one
+    whose name is taken is read, to see whether it is the same picture from a folder that was moved since."""
     taken: dict[str, str | None] = {}
     by_source: dict[str, str] = {}
     for picture in present:
         taken[picture.identifier] = picture.facts.get("sha256")
         if "source" in picture.facts and "sha256" in picture.facts:
             by_source[picture.facts["source"]] = picture.identifier
+    by_digest: dict[str, list[str]] = {}
+    for identifier, digest in taken.items():
+        if digest is not None:
+            by_digest.setdefault(digest, []).append(identifier)
+    last: dict[str, int] = {}
     planned = []
     for path in files:
-        source = str(path.resolve())
-        if source in by_source:
-            identifier = by_source[source]
-            planned.append(Planned(path=path, identifier=identifier, known_sha256=taken[identifier]))
-            continue
-        wanted = identifier = identifier_of(path)
-        number = 1
-        while identifier in taken:
-            # The same picture under the same name, from a folder that was moved since.
-            if taken[identifier] is not None and taken[identifier] == _sha256_of_file(path):
-                break
-            number += 1
-            ending = f"_{number}"
-            identifier = wanted[: LONGEST - len(ending)] + ending
-        known = taken.setdefault(identifier, None)
-        planned.append(Planned(path=path, identifier=identifier, numbered=number > 1, known_sha256=known))
+        planned.append(_planned(path, taken, by_source, by_digest, last))
+        tell()
     return planned
+
+
+def _planned(
+    path: Path,
+    taken: dict[str, str | None],
+    by_source: dict[str, str],
+    by_digest: dict[str, list[str]],
+    last: dict[str, int],
+) -> Planned:
+    """taken: digests by identifier, which the new one joins; last: the highest number given to each wanted name."""
+    source = str(path.resolve())
+    if source in by_source:
+        identifier = by_source[source]
+        return Planned(path=path, identifier=identifier, known_sha256=taken[identifier])
+    wanted = _wanted(path)
+    if wanted in taken:
+        for known in by_digest.get(_sha256_of_file(path) or "", ()):
+            ending = known[known.rfind("_") :]
+            numbered = re.fullmatch(r"_\d+", ending) and known == wanted[: LONGEST - len(ending)] + ending
+            if known == wanted or numbered:
+                return Planned(path=path, identifier=known, known_sha256=taken[known])
+    identifier, number = wanted, last.get(wanted, 1)
+    while identifier in taken:
+        number += 1
+        ending = f"_{number}"
+        identifier = wanted[: LONGEST - len(ending)] + ending
+    last[wanted] = number
+    taken[identifier] = None
+    return Planned(path=path, identifier=identifier, numbered=number > 1)
+
+
+def originals_of(files: Sequence[Path], present: Iterable[Picture]) -> dict[str, Path]:
+    """The files that pictures were made of, by identifier: those that a picture remembers, and else those that are
+    called like one."""
+    called = {_wanted(path): path for path in reversed(files)}
+    remembered = {item.identifier: item.path for item in plan(files, present) if item.known_sha256 is not None}
+    return {**called, **remembered}
 
 
 def _sha256_of_file(path: Path) -> str | None:
@@ -201,8 +270,12 @@ def add_all(
                 return recognizer.add(channel, item.identifier, content, facts=item.facts(content))
         except QuotaExceeded:
             raise
+        except IdentifierTaken as error:
+            # Another import may have added the very file since the plan was made.
+            same = recognizer.get(channel, item.identifier).facts.get("sha256") == sha256(content)
+            return None if same else Refused(reason_of(error), taken=True)
         except (ImageError, GalleryError, OSError) as error:
-            return Refused(reason_of(error), taken=isinstance(error, IdentifierTaken))
+            return Refused(reason_of(error))
         if sha256(content) == item.known_sha256:
             return None
         return Refused(f"changed since it was added as {item.identifier}; remove that first")

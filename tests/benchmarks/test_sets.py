@@ -9,7 +9,9 @@ import pytest
 
 from benchmarks.sets import identifier_of, read_set, side_of
 from engine.catalogue.rules import IDENTIFIER
+from engine.errors import ResearchError
 from engine.image_files import list_pictures
+from tests.support.drawn_sets import drawn, write
 
 
 class TestReadSet:
@@ -45,6 +47,37 @@ class TestReadSet:
         """Without truth there is no set."""
         with pytest.raises(FileNotFoundError):
             read_set(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("row", "reason"),
+        [
+            ("q1.jpg,A.JPG", "line 8: .*refs holds no 'A.JPG'; it holds 'a.jpg'"),
+            ("q1.jpg,deep\\c.jpg", r"refs holds no 'deep\\\\c.jpg'; it holds 'deep/c.jpg'"),
+            ("q1.jpg,e\u0301.jpg", "it holds '\u00e9.jpg'"),
+            ("q9.jpg,a.jpg", "line 8: .*queries holds no 'q9.jpg'$"),
+            (",a.jpg", "line 8: the photo's name is empty"),
+            ("q1.jpg,notes.txt", "'notes.txt' is called like no picture"),
+        ],
+    )
+    def test_names_what_is_not_there(self, folder: Path, row: str, reason: str) -> None:
+        """A typing error is told with file, line and what was probably meant: it is not the method's mistake."""
+        (folder / "refs" / "notes.txt").write_text("no picture")
+        write(folder / "refs" / "\u00e9.jpg", drawn(5))
+        with (folder / "truth.csv").open("a") as file:
+            file.write(f"{row}\n")
+        with pytest.raises(ResearchError, match=reason):
+            read_set(folder)
+        assert row.split(",")[0] in read_set(folder, with_files=False).truth
+
+    def test_other_files_name_what_is_not_there(self, folder: Path) -> None:
+        """Hard negatives are photos of the truth; what is also visible is there."""
+        (folder / "hard_negatives.csv").write_text("query\nhrad.jpg\n")
+        with pytest.raises(ResearchError, match=r"hard_negatives.csv, line 2: 'hrad.jpg' is not in truth.csv"):
+            read_set(folder)
+        (folder / "hard_negatives.csv").unlink()
+        (folder / "also_visible.csv").write_text("query,ref\nq1.jpg,c.png\n")
+        with pytest.raises(ResearchError, match=r"also_visible.csv, line 2: .* holds no 'c.png'"):
+            read_set(folder)
 
     def test_identifiers(self, folder: Path) -> None:
         """Every name has a legal identifier of its own, which another set does not share."""

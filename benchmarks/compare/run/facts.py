@@ -3,6 +3,7 @@ costs beside the time of a photo."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -10,7 +11,7 @@ import platform
 import shutil
 import subprocess
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def describe_run(material: Material, settings: RunSettings, *, command: str) -> 
             "system": platform.platform(),
             "threads": settings.threads,
         },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": {"python": platform.python_version(), **_versions()},
         "seed": settings.seed,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "arguments": {
@@ -58,6 +59,15 @@ def describe_run(material: Material, settings: RunSettings, *, command: str) -> 
             "model": f"{fingerprint(PatchModel())}-{_digest(DEFAULT_MODEL / 'calibration.json')}",
         },
     }
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that are there: what a method does not use need not be installed."""
+    found = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def describe_method(method: Method, workshop: Workshop, pipeline: Pipeline, photos: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ H maps pixels of the reference's file to pixels of the photo's file, both uprigh
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.compare.score.metrics import Floats
+from benchmarks.tables_in import read_table
 from engine.errors import ResearchError
 
 NAME = "homographies.csv"
@@ -33,18 +33,17 @@ def read_homographies(folder: Path) -> dict[tuple[str, str], Floats]:
         return {}
     inverted = hashlib.sha256(path.read_bytes()).hexdigest() in _INVERTED
     found: dict[tuple[str, str], Floats] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
+    entries = [f"h{i}{j}" for i in (1, 2, 3) for j in (1, 2, 3)]
+    for line, row in read_table(path, ("query", "ref", *entries)):
         try:
-            for row in reader:
-                H = np.array([[float(row[f"h{i}{j}"]) for j in (1, 2, 3)] for i in (1, 2, 3)])
-                if inverted:
-                    k = max(picture_size(folder / "queries" / row["query"]))
-                    S = np.diag([k / max(picture_size(folder / "refs" / row["ref"]))] * 2 + [1.0])
-                    H = S @ np.linalg.inv(H) @ S
-                found[row["query"], row["ref"]] = H
-        except (KeyError, TypeError, ValueError, csv.Error) as error:
-            raise ResearchError(f"{path}, line {reader.line_num}: {error!r} in a homography") from error
+            H = np.array([float(row[entry]) for entry in entries]).reshape(3, 3)
+        except ValueError as error:
+            raise ResearchError(f"{path}, line {line}: {error} in a homography") from error
+        if inverted:
+            k = max(picture_size(folder / "queries" / row["query"]))
+            S = np.diag([k / max(picture_size(folder / "refs" / row["ref"]))] * 2 + [1.0])
+            H = S @ np.linalg.inv(H) @ S
+        found[row["query"], row["ref"]] = H
     return found
 
 

@@ -112,7 +112,7 @@ def _predictions(out: Path, extra: Sequence[Path]) -> list[Prediction]:
 
 def _truth(one: Mapping[str, Any], run: Mapping[str, Any]) -> Truth:
     folder = Path(one["folder"])
-    evaluation = read_set(folder)
+    evaluation = read_set(folder, with_files=False)
     if evaluation.name != one["name"]:
         evaluation = type(evaluation)(one["name"], folder, evaluation.truth, evaluation.hard, evaluation.also_visible)
     refused = {Path(path).resolve() for path in run["refused"]}

@@ -21,7 +21,7 @@ class Pictures:
 
     def __init__(self, results: Mapping[str, Any], geometry: Mapping[tuple[str, str, str], Geometry]) -> None:
         self._folders = {one["name"]: Path(one["folder"]) for one in results["sets"]}
-        self._truth = {name: read_set(folder).truth for name, folder in self._folders.items()}
+        self._truth = {name: read_set(folder, with_files=False).truth for name, folder in self._folders.items()}
         self._geometry = geometry
         self._known: dict[Path, str] = {}
 

@@ -17,8 +17,14 @@ from engine.errors import ResearchError
 
 class TestFile:
     def test_malformed_homography(self, run_folder: Path) -> None:
-        (run_folder.parent / "tiny" / "homographies.csv").write_text("query,ref,h11\nqa1.png,a.png,1\n")
-        with pytest.raises(ResearchError, match=r"homographies\.csv, line 2"):
+        """File, line and reason are told."""
+        path = run_folder.parent / "tiny" / "homographies.csv"
+        path.write_text("query,ref,h11\nqa1.png,a.png,1\n")
+        with pytest.raises(ResearchError, match=r"homographies\.csv: no column h12"):
+            score(run_folder)
+        header = ",".join(f"h{i}{j}" for i in (1, 2, 3) for j in (1, 2, 3))
+        path.write_text(f"query,ref,{header}\nqa1.png,a.png,1,0,0,0,one,0,0,0,1\n")
+        with pytest.raises(ResearchError, match=r"homographies\.csv, line 2.*'one'"):
             score(run_folder)
 
 
