@@ -123,7 +123,7 @@ class Recognizer:
 
     @property
     def fingerprint(self) -> str:
-        """Of the model and of what decides the meaning of stored features."""
+        """Identifies the model and what decides the meaning of stored features."""
         return f"{self.model.fingerprint}-{feature_fingerprint()}"
 
     # The gallery

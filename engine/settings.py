@@ -20,7 +20,7 @@ class ImageLimits:
     formats: tuple[str, ...] = ("JPEG", "PNG")
     """By content, never by file name."""
     max_bytes: int = 20_000_000
-    """Of the file."""
+    """Size of the file."""
     max_pixels: int = 64_000_000
     """Width times height in the header."""
     min_side: int = 32

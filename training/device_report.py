@@ -38,7 +38,7 @@ from training.simulation.recipe import draw_batch, draw_size
 SAME_PLACE = 1.0
 """Pixels."""
 STEPS = 20
-"""Of the network, timed."""
+"""Steps of the network that are timed."""
 BATCH = 8
 """Photos that are compared at a time: a processor's memory holds the steps of so many."""
 
@@ -74,7 +74,7 @@ def report(folder: Path, *, pictures: int, batches: int, seed: int) -> dict[str,
 
 
 def _compared(bank: Bank, rng: np.random.Generator, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
-    """Of a batch of photos the mean difference of each, and the share of its keypoints."""
+    """For each photo of a batch the mean difference of the two painters, and the share of its keypoints that are found."""
     some, around = (bank.take(torch.from_numpy(rng.integers(0, len(bank), BATCH))) for _ in range(2))
     size = draw_size(rng, 1.0)
     drawn, finishes = draw_batch(rng, some.sizes_in_pixels, [1.0] * BATCH, size=size, others=1)

@@ -1,4 +1,4 @@
-"""The catalogue's tables, and the values that their rows become."""
+"""The catalogue's tables; `engine.catalogue.entries` has the values that their rows become."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How likely a picture's keypoint is to be found again in a photograph of it, from what the detector knows.
 
 A logistic regression over six figures, fitted by `training.learn.repeatability` on simulated photographs. Where only
-some keypoints of a picture vote, they are drawn by it (`engine.local_features.voting_order`).
+some keypoints of a picture vote, they are drawn by it (`engine.describe.features.voting_order`).
 """
 
 from __future__ import annotations

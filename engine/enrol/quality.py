@@ -19,7 +19,7 @@ from engine.image import decode, to_gray
 from engine.values import Array, FloatArray
 
 LEVEL_STEPS = (0.55, 0.66, 0.74, 0.80)
-"""Qualities at which the levels 2, 3, 4 and 5 begin; `docs/recognition.md` shows recall by level."""
+"""Qualities at which the levels 2, 3, 4 and 5 begin; `docs/measurements.md` shows recall by level."""
 _CELLS = 8
 _WORD_HALF_BITS = 7
 """Words of 14 bits: repeated letters and dots share them, different places seldom do."""

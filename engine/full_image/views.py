@@ -20,7 +20,7 @@ from engine.values import ColorImage
 
 GRAMMAR = "whole, centre SHARE, grid ROWSxCOLUMNS SHARE, rotate 90/180/270, flip"
 MOST_WINDOWS = 64
-"""Of one grid: each costs a whole inference."""
+"""Most views of one grid: each costs a whole inference."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -231,7 +231,7 @@ def forget_if_mostly_removed(folder: Path) -> None:
 
 
 def bytes_in(folder: Path) -> int:
-    """Of all files; one that a save replaces meanwhile may be missed."""
+    """Bytes of all files below the folder; one that a save replaces meanwhile may be missed."""
     total = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):

@@ -25,7 +25,7 @@ class Rivals:
     order: list[int]
     """Best logit first."""
     rivals: dict[int, int | None]
-    """Of each candidate, the best other one that is not the same picture; None where there is none."""
+    """The best other candidate of each that is not the same picture; None where there is none."""
     duels: list[tuple[int, int]]
     """(candidate, rival) whose pictures are to be compared: only the first and its rival can answer, the others stand
     in the list by their margin."""
@@ -73,7 +73,7 @@ def judge_alone(found: Sequence[Evidence], calibration: Calibration) -> list[tup
 
 
 def best_logit(found: Sequence[Evidence], calibration: Calibration) -> float:
-    """Of the candidate that comes nearest to an answer by itself."""
+    """The logit of the candidate that comes nearest to an answer by itself; -FURTHEST without any."""
     return max((calibration.pair_logit(one.figures) for one in found), default=-FURTHEST)
 
 

@@ -29,7 +29,7 @@ class Match:
     accepted: bool
     """The ratio reaches the picture's threshold, or the default where it has none."""
     figures: dict[str, float]
-    """Of each check."""
+    """The figures of each check."""
     points: FloatArray
     """(M, 2, 2) float32, inliers as (photo pixel, picture pixel in its 480-pixel frame)."""
 

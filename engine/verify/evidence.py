@@ -33,7 +33,7 @@ class Candidate:
 
     picture_id: int
     rank_score: float
-    """Of the ranking by geometry."""
+    """Score of the ranking by geometry."""
     rows: Array
     """(n, 2) uint64 keypoints, as `engine.describe.records` lays them out."""
     size: tuple[int, int]

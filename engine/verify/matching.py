@@ -66,7 +66,7 @@ def one_to_one(similarity: FloatArray, *, ratio: float = RATIO) -> tuple[Array, 
 
 @njit(cache=True, nogil=True)
 def _nearest(similarity):  # type: ignore[no-untyped-def]  # compiled by Numba
-    """Of each row: nearest column, its similarity, the second best similarity; of each column: nearest row."""
+    """Nearest column of each row, its similarity and the second best similarity; nearest row of each column."""
     rows, columns = similarity.shape
     column, row_of_column = np.zeros(rows, np.int64), np.zeros(columns, np.int64)
     best, second = np.full(rows, np.float32(-2)), np.full(rows, np.float32(-2))

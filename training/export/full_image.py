@@ -22,9 +22,9 @@ from engine.onnx_session import open_session
 from training.export.patch_model import PARITY
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's training pictures, as all of torchvision's classification weights expect them."""
+"""Mean and deviation of ImageNet's training pictures, as all of torchvision's classification weights expect them."""
 SEED = 0
-"""Of random weights and of the noise that parity is measured on: two exports are the same."""
+"""Seed of random weights and of the noise that parity is measured on: two exports are the same."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,7 @@ def quantise_network(source: Path, target: Path, patches: ByteArray) -> float:
 
 @dataclass(frozen=True)
 class Seen:
-    """Of one picture: keypoints, their patches, and its (width, height) in which they are."""
+    """A picture's keypoints, their patches, and its (width, height) in which they are."""
 
     keypoints: Keypoints
     patches: ByteArray

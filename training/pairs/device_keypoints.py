@@ -21,7 +21,7 @@ _CIRCLE = (
     *((0, -3), (-1, -3), (-2, -2), (-3, -1), (-3, 0), (-3, 1), (-2, 2), (-1, 3)),
 )
 TILES = 8
-"""Of the equalisation, in each direction: `engine.describe.keypoints.DetectorSettings.contrast`."""
+"""Tiles of the equalisation in each direction (`engine.describe.keypoints.DetectorSettings.contrast`)."""
 _HARRIS_BLOCK = 7
 _HARRIS_K = 0.04
 _CENTROID_RADIUS = 15
@@ -123,7 +123,7 @@ def _shares(count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class _Corners:
-    """Of one level of B images: place, FAST's score (0: none), Harris response; all (B, N)."""
+    """Place, FAST's score (0: none) and Harris response of one level of B images; all (B, N)."""
 
     x: Tensor
     y: Tensor
@@ -216,7 +216,7 @@ def _rank(group: Tensor, *keys: Tensor) -> Tensor:
 
 def cut_patches(gray: Tensor, image: Tensor, xy: Tensor, scale: Tensor, angle: Tensor) -> Tensor:
     """(N, 32, 32) uint8 patches around N keypoints (xy (N, 2), scale, angle (N,)), each of `gray` (B, H, W)'s number
-    `image` (N,): as `engine.keypoints.extract_patches`."""
+    `image` (N,): as `engine.describe.patches.extract_patches`."""
     height, width = gray.shape[1:]
     patches = torch.empty((len(xy), PATCH_SIDE, PATCH_SIDE), dtype=torch.uint8, device=gray.device)
     levels = torch.log(scale).div(torch.log(torch.tensor(LEVEL_FACTOR))).round().long()

@@ -22,7 +22,7 @@ from training.simulation.photographs import simulate
 from training.simulation.warp import Warp
 
 NEW_SHARE = 0.6
-"""Of the invented pictures: those that stand alone; the others stand beside their original as its look-alike."""
+"""Share of the invented pictures that stand alone; the others stand beside their original as its look-alike."""
 OFFSET, SCALE, ANGLE = 3.0, 0.3, 0.45
 """Keypoints show the same point within so many pixels of the picture at keypoint scale 1, with logarithms of their
 scales so far apart, angles so many radians."""

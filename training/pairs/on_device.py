@@ -35,7 +35,7 @@ those of processes, which read 640 pixels; those would take half as much memory 
 GENTLE, RAMP = 0.4, 0.3
 """Photos begin with this strength, and reach all of it after this share of the training."""
 PHOTO_BYTES = 128 * 2**20
-"""Of a device's memory that a photo of the largest size takes on its way (measured on a processor: 97 MiB)."""
+"""Bytes of a device's memory that a photo of the largest size takes on its way (measured on a processor: 97 MiB)."""
 EXACT = "donot_use_mm_for_euclid_dist"
 """Distances by a matrix product would be wrong by a fifth of a pixel."""
 ATTEMPTS = 8
@@ -233,7 +233,7 @@ def to_gray(photos: Tensor, long_side: int) -> Tensor:
 
 def corresponding_batch(bank: Bank, seen: BatchKeypoints, warps: Warps, grown: float) -> tuple[Tensor, Tensor]:
     """For each keypoint of the pictures (B, K): whether one of the photo's shows the same point, and the column of the
-    best. As `training.pairs.corresponding`; the photos were resized by `grown` before keypoints were sought."""
+    best. As `training.pairs.in_processes.corresponding`; the photos were resized by `grown` before keypoints were sought."""
     xy, scale = (seen.xy + 0.5) / grown - 0.5, seen.scale / grown
     heading = torch.stack([seen.angle.cos(), seen.angle.sin()], -1)
     aside = torch.stack([-heading[..., 1], heading[..., 0]], -1)

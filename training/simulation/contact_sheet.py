@@ -22,7 +22,7 @@ from training.simulation.photographs import simulate
 CELL = 200
 """Pixels on a side."""
 ROWS, COLUMNS = 6, 4
-"""Of each half."""
+"""Columns and rows of each half."""
 GAP = 12
 
 
@@ -41,7 +41,7 @@ def contact_sheet(pictures: list[Path], photos: list[Path], *, strength: float =
 
 
 def _readable(paths: list[Path], rng: np.random.Generator) -> list[ColorImage]:
-    """Of paths in random order the first that can be read, as many as one half has cells."""
+    """The first paths, in random order, that can be read, as many as one half has cells."""
     found: list[ColorImage] = []
     for number in rng.permutation(len(paths)):
         image = read_rgb(paths[number])

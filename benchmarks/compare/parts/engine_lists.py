@@ -143,13 +143,13 @@ class VotesList:
         self.build(None)
 
     def build(self, count: int | None) -> None:
-        """Of the first `count` pictures."""
+        """Builds the list of the first `count` pictures."""
         ids = self._gallery.ids(count)
         records, keypoints, _ = self._gallery.recognizer.index.extract(ids)
         self.hold(records, keypoints, self._gallery.numbers(ids))
 
     def hold(self, records: Array, keypoints: Array, numbers: Array) -> None:
-        """Of N pictures: records (N, 400, 2) uint64, their keypoints (N,), and the numbers by which they are found."""
+        """Builds the list of N pictures: records (N, 400, 2) uint64, their keypoints (N,), and the numbers by which they are found."""
         places, preset = np.arange(len(numbers)), votes.settings_for(len(numbers))
         self._segment = votes.build_segment(preset, places, records, records[:0], keypoints)
         self._numbers, self._everything = numbers, np.ones(len(numbers), np.uint8)
@@ -172,12 +172,12 @@ class GlobalList:
         self.build(None)
 
     def build(self, count: int | None) -> None:
-        """Of the first `count` pictures."""
+        """Builds the list of the first `count` pictures."""
         ids = self._gallery.ids(count)
         self.hold(self._gallery.recognizer.index.extract(ids)[2], self._gallery.numbers(ids))
 
     def hold(self, vectors: Array, numbers: Array) -> None:
-        """Of N pictures: vectors (N, G) int8, and the numbers by which they are found."""
+        """Builds the list of N pictures: vectors (N, G) int8, and the numbers by which they are found."""
         self._index = global_index.build_index(np.arange(len(numbers)), vectors)
         self._numbers, self._everything = numbers, np.ones(len(numbers), np.uint8)
 

@@ -24,6 +24,7 @@ from benchmarks.compare.parts.workshop import Workshop
 from benchmarks.compare.progress import Tell
 from benchmarks.compare.run.pipeline import Pipeline
 from benchmarks.compare.settings import RunSettings
+from benchmarks.places import place_of_right
 from engine.describe.records import KEYPOINTS
 from engine.values import Array, FloatArray
 
@@ -109,12 +110,8 @@ def grown(method: Method, size: int, ranks: Sequence[float], spent: Sequence[flo
 
 def rank_of(numbers: Array, scores: FloatArray, material: Material, photo: ComparedPhoto) -> float:
     """Place of the best right picture behind all wrong ones of equal score; infinite where there is none."""
-    pictures = material.pictures
-    right = [n for n, p in enumerate(pictures) if p.set == photo.set and p.ref in photo.right]
-    mine = np.isin(numbers, right)
-    if not mine.any():
-        return np.inf
-    return float(1 + (scores[~mine] >= scores[mine].max()).sum())
+    right = [n for n, p in enumerate(material.pictures) if p.set == photo.set and p.ref in photo.right]
+    return place_of_right(scores, np.isin(numbers, right))
 
 
 # Made-up pictures

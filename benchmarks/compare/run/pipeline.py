@@ -34,27 +34,30 @@ _UNVERIFIED = 0.01
 
 @dataclass(frozen=True)
 class Place:
-    """Where a picture was seen. H_picture_to_photo: pixels of the original files; inliers: (M, 4) picture x, y,
-    photo u, v."""
+    """Where a picture was seen, in pixels of the original files."""
 
     number: int
     H_picture_to_photo: NDArray[np.float64]
     inliers: FloatArray
+    """(M, 4) picture x, y, photo u, v."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """numbers, scores: the final ranking, best first; accepted: whether its first is an answer; listed,
-    listed_scores: all that the shortlist gives, however deep, none for EVERYTHING; stages: milliseconds; place: of
-    the first answer, where it was verified."""
+    """What a method gives for one photo."""
 
     numbers: Array
     scores: FloatArray
+    """The final ranking, best first."""
     accepted: bool
+    """Whether its first is an answer."""
     listed: Array
     listed_scores: FloatArray
+    """All that the shortlist gives, however deep; none for EVERYTHING."""
     stages: dict[str, float]
+    """Milliseconds."""
     place: Place | None
+    """Where the first of the ranking was seen, if it was verified."""
 
 
 def check_method(method: Method, matcher: Matcher | None) -> None:
