@@ -74,7 +74,8 @@ def report(folder: Path, *, pictures: int, batches: int, seed: int) -> dict[str,
 
 
 def _compared(bank: Bank, rng: np.random.Generator, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
-    """For each photo of a batch the mean difference of the two painters, and the share of its keypoints that are found."""
+    """For each photo of a batch the mean difference of the two painters, and the share of its keypoints that are
+    found."""
     some, around = (bank.take(torch.from_numpy(rng.integers(0, len(bank), BATCH))) for _ in range(2))
     size = draw_size(rng, 1.0)
     drawn, finishes = draw_batch(rng, some.sizes_in_pixels, [1.0] * BATCH, size=size, others=1)

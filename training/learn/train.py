@@ -101,8 +101,8 @@ def soft_signs(descriptors: Tensor) -> Tensor:
 
 
 def batch_loss(network: PatchNetwork, both: Tensor, settings: TrainingSettings, taught: Tensor | None = None) -> Tensor:
-    """The patches of N pairs, (2N, 32, 32) uint8, first the patches of one side, then those of the other; taught: (2N, D) unit
-    vectors that a teacher gives for them."""
+    """The patches of N pairs, (2N, 32, 32) uint8, first the patches of one side, then those of the other; taught: (2N,
+    D) unit vectors that a teacher gives for them."""
     with torch.autocast(both.device.type, torch.bfloat16, enabled=settings.bfloat16):
         described = network(both)
     da, db = described.float().chunk(2)

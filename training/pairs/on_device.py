@@ -233,7 +233,8 @@ def to_gray(photos: Tensor, long_side: int) -> Tensor:
 
 def corresponding_batch(bank: Bank, seen: BatchKeypoints, warps: Warps, grown: float) -> tuple[Tensor, Tensor]:
     """For each keypoint of the pictures (B, K): whether one of the photo's shows the same point, and the column of the
-    best. As `training.pairs.in_processes.corresponding`; the photos were resized by `grown` before keypoints were sought."""
+    best. As `training.pairs.in_processes.corresponding`; the photos were resized by `grown` before keypoints were
+    sought."""
     xy, scale = (seen.xy + 0.5) / grown - 0.5, seen.scale / grown
     heading = torch.stack([seen.angle.cos(), seen.angle.sin()], -1)
     aside = torch.stack([-heading[..., 1], heading[..., 0]], -1)

@@ -149,7 +149,8 @@ class VotesList:
         self.hold(records, keypoints, self._gallery.numbers(ids))
 
     def hold(self, records: Array, keypoints: Array, numbers: Array) -> None:
-        """Builds the list of N pictures: records (N, 400, 2) uint64, their keypoints (N,), and the numbers by which they are found."""
+        """Builds the list of N pictures: records (N, 400, 2) uint64, their keypoints (N,), and the numbers by which
+        they are found."""
         places, preset = np.arange(len(numbers)), votes.settings_for(len(numbers))
         self._segment = votes.build_segment(preset, places, records, records[:0], keypoints)
         self._numbers, self._everything = numbers, np.ones(len(numbers), np.uint8)
