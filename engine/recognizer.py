@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -290,13 +290,15 @@ class Recognizer:
         *,
         clock: Clock | None = None,
         detectors: tuple[DetectorSettings, DetectorSettings] = LOOKS,
+        without: Collection[int] = (),
     ) -> Examination:
         """Everything but the judgement: what the photo was searched with, the ranking, and the verified candidates.
-        detectors: of the first look and of the closer one. Raises what `recognise` does."""
+        detectors: of the first look and of the closer one; without: numbers of pictures that the search does not see,
+        as if they were not in the gallery. Raises what `recognise` does."""
         numbers = self._numbers(channels)
         self.index.refresh()
         with one_thread_each():
-            return self._pipeline.examine(photo, numbers, clock or Clock(), detectors=detectors)
+            return self._pipeline.examine(photo, numbers, clock or Clock(), detectors=detectors, without=without)
 
     def judge(self, examined: Examination) -> Sequence[tuple[Evidence, float]]:
         """The verified candidates with their match ratios, best first."""

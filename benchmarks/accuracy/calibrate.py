@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from benchmarks.accuracy.bounds import fewest_trials, most_errors
 from benchmarks.accuracy.outcomes import Outcome, answer, answer_rows
 from engine.errors import ResearchError
 from engine.judge.calibration import ANSWER_FIGURES, FULL_FIGURES, GEOMETRY_FIGURES, Calibration, Logistic
@@ -20,7 +21,7 @@ PENALTY = 8.0
 evaluation objects and scoring the other: recall at 0.5 % errors .728 with 1, .776 with 5, .767 with 8, .739 with
 20; 5 to 12 are alike, and 8 held up best at a threshold carried from one half to the other."""
 TOLERATED = 0.005
-"""Share of all looks that the default threshold may answer wrongly."""
+"""Share of all looks, left-out ones among them, that the default threshold may answer wrongly."""
 
 
 def fit_logistic(
@@ -47,11 +48,17 @@ def fit_logistic(
     return Logistic(tuple(names), mean, scale, best[:-1], float(best[-1]))
 
 
-def fit(outcomes: Sequence[Outcome], *, threshold_on: Sequence[Outcome] | None = None) -> Calibration:
+def fit(
+    outcomes: Sequence[Outcome],
+    *,
+    threshold_on: Sequence[Outcome] | None = None,
+    errors: float = TOLERATED,
+    confidence: float | None = None,
+) -> Calibration:
     """The match ratio, fitted on looks at photos whose truth is known, equally many at each; a candidate that is merely
-    visible too teaches nothing. threshold_on: the looks that choose the threshold, None: the same. Raises
-    ResearchError where they show right candidates only, or wrong ones only."""
-    looks = len(outcomes) / max(len({(o.set, o.query) for o in outcomes}), 1)
+    visible too teaches nothing. threshold_on: the looks that choose the threshold, None: the same; errors, confidence:
+    as in `choose_threshold`. Raises ResearchError where they show right candidates only, or wrong ones only."""
+    looks = len(outcomes) / max(len({(o.set, o.query, o.left_out) for o in outcomes}), 1)
     pairs = [(c, i in o.right) for o in outcomes for i, c in o.candidates if i not in o.allowed or i in o.right]
     figures, labels = [c for c, _ in pairs], [label for _, label in pairs]
     geometry = fit_logistic(GEOMETRY_FIGURES, figures, labels, looks=looks)
@@ -74,16 +81,37 @@ def fit(outcomes: Sequence[Outcome], *, threshold_on: Sequence[Outcome] | None =
                     right.append(name in outcome.right)
         draft = Calibration(full, geometry, fit_logistic(ANSWER_FIGURES, rows, right, looks=looks), threshold=50.0)
     chosen_on = outcomes if threshold_on is None else threshold_on
-    return Calibration(full, geometry, draft.answer, threshold=choose_threshold(chosen_on, draft))
+    return Calibration(
+        full, geometry, draft.answer, threshold=choose_threshold(chosen_on, draft, errors=errors, confidence=confidence)
+    )
 
 
-def choose_threshold(outcomes: Sequence[Outcome], calibration: Calibration) -> float:
-    """The least match ratio with at most TOLERATED wrong and false answers."""
-    errors = sorted((ratio for ratio, right in scored(outcomes, calibration) if right is False), reverse=True)
-    allowed = int(TOLERATED * len(outcomes))
-    if len(errors) <= allowed:
+def choose_threshold(
+    outcomes: Sequence[Outcome],
+    calibration: Calibration,
+    *,
+    errors: float = TOLERATED,
+    confidence: float | None = None,
+) -> float:
+    """The least match ratio at which wrong and false answers are at most the share `errors` of the looks; with
+    `confidence`, at which the upper bound of their share is. Raises ResearchError where there are too few photos to
+    show that."""
+    mistakes = sorted((ratio for ratio, right in scored(outcomes, calibration) if right is False), reverse=True)
+    allowed = int(errors * len(outcomes))
+    if confidence is not None:
+        # Looks at one photo are no independent trials.
+        photos = len({(o.set, o.query, o.left_out) for o in outcomes})
+        most = most_errors(photos, share=errors, confidence=confidence)
+        if most is None:
+            needed = fewest_trials(share=errors, confidence=confidence)
+            raise ResearchError(
+                f"{photos} photos cannot show that errors are at most {errors:g} with a confidence of {confidence:g}: "
+                f"it takes {needed} without any error"
+            )
+        allowed = most * (len(outcomes) // photos)
+    if len(mistakes) <= allowed:
         return 50.0
-    return float(min(99.0, max(5.0, np.floor(errors[allowed] * 100) / 100 + 0.01)))
+    return float(min(99.0, max(5.0, np.floor(mistakes[allowed] * 100) / 100 + 0.01)))
 
 
 def scored(outcomes: Sequence[Outcome], calibration: Calibration) -> list[tuple[float, bool | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -46,6 +46,9 @@ class Outcome:
     level: int
     """The highest of the right pictures', 0 where there is none."""
     timings_ms: dict[str, float]
+    left_out: bool = False
+    """Whether the right pictures, and stored copies of them, were taken out of the gallery for this look: `right` is
+    empty then, and any answer is a false one."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,24 @@ class Answer:
 
 
 def collect(
-    recognizer: Recognizer, sets: Sequence[EvaluationSet], *, side: str | None = None, looks: int = 1
+    recognizer: Recognizer,
+    sets: Sequence[EvaluationSet],
+    *,
+    side: str | None = None,
+    looks: int = 1,
+    leave_one_out: bool = False,
 ) -> Iterator[Outcome]:
     """Runs every photo of the sets, or of one `side` of them, one at a time, each with the first `looks` of
-    LOOK_SIZES; the first is what is served."""
+    LOOK_SIZES; the first is what is served. leave_one_out: each look at a photo of a gallery picture is followed by
+    one in which that picture is not in the gallery."""
     channel = recognizer.catalogue.channel(CHANNEL)
     for evaluation, query in photos_of(sets, side):
         photo = (evaluation.folder / "queries" / query).read_bytes()
         for size in LOOK_SIZES[:looks]:
-            yield _look(recognizer, channel, evaluation, query, photo, size)
+            outcome, copies = _look(recognizer, channel, evaluation, query, photo, size)
+            yield outcome
+            if leave_one_out and copies:
+                yield _look(recognizer, channel, evaluation, query, photo, size, without=copies)[0]
 
 
 def photos_of(sets: Sequence[EvaluationSet], side: str | None) -> list[tuple[EvaluationSet, str]]:
@@ -74,15 +86,24 @@ def photos_of(sets: Sequence[EvaluationSet], side: str | None) -> list[tuple[Eva
 
 
 def _look(
-    recognizer: Recognizer, channel: Channel, evaluation: EvaluationSet, query: str, photo: bytes, size: float
-) -> Outcome:
+    recognizer: Recognizer,
+    channel: Channel,
+    evaluation: EvaluationSet,
+    query: str,
+    photo: bytes,
+    size: float,
+    *,
+    without: Collection[int] = (),
+) -> tuple[Outcome, set[int]]:
+    """And the numbers of the right pictures and of their copies."""
     references, clock = evaluation.truth[query], Clock()
+    right = {evaluation.identifier(r) for r in references}
     detectors = (_resized(PHOTO_DETECTOR, size), _resized(CLOSER_DETECTOR, size))
     found: list[Evidence] = []
     twins: list[list[int]] = []
     duels: dict[str, dict[str, float]] = {}
     try:
-        examined = recognizer.examine(photo, [channel], clock=clock, detectors=detectors)
+        examined = recognizer.examine(photo, [channel], clock=clock, detectors=detectors, without=without)
         with clock.stage("judge"):
             recognizer.judge(examined)
         found = examined.found
@@ -92,23 +113,36 @@ def _look(
         pass  # a photo without structure shows nothing
     known = recognizer.catalogue.pictures_by_id([one.candidate.picture_id for one in found])
     names = [known[one.candidate.picture_id].identifier for one in found]
-    return Outcome(
+    mine = {one.candidate.picture_id for one, name in zip(found, names, strict=True) if name in right}
+    copies = {found[j].candidate.picture_id for i, name in enumerate(names) if name in right for j in twins[i]}
+    numbers = mine | copies | {number for r in right if (number := _number(recognizer, r)) is not None}
+    outcome = Outcome(
         evaluation.name,
         query,
-        sorted(evaluation.identifier(r) for r in references),
+        [] if without else sorted(right),
         sorted(evaluation.identifier(r) for r in evaluation.also_visible.get(query, ())),
         query in evaluation.hard,
         side_of(query, references),
         list(zip(names, [one.figures for one in found], strict=True)),
         twins,
         duels,
-        max((_level(recognizer, evaluation.identifier(r)) for r in references), default=0),
+        max((_level(recognizer, r) for r in right), default=0),
         clock.milliseconds,
+        bool(without),
     )
+    return outcome, numbers
 
 
 def _resized(detector: DetectorSettings, size: float) -> DetectorSettings:
     return replace(detector, long_side=round(size * detector.long_side))
+
+
+def _number(recognizer: Recognizer, identifier: str) -> int | None:
+    """None for a reference that was refused."""
+    try:
+        return recognizer.get(CHANNEL, identifier).id
+    except PictureNotFound:
+        return None
 
 
 def _level(recognizer: Recognizer, identifier: str) -> int:

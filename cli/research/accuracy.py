@@ -36,6 +36,15 @@ Model = Annotated[
 ]
 
 
+LeaveOneOut = Annotated[
+    bool,
+    typer.Option(
+        "--leave-one-out",
+        help="Look at each photo of a gallery picture once more with that picture, and copies of it, left out.",
+    ),
+]
+
+
 class Split(enum.StrEnum):
     """The halves of the objects: the match ratio is fitted on one and reported on the other."""
 
@@ -85,6 +94,7 @@ def evaluate(
     outcomes: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Keep here what was found for each photo, one JSON a line.")
     ] = None,
+    leave_one_out: LeaveOneOut = False,
     as_json: AsJson = False,
 ) -> None:
     """End to end: recall, wrong answers, false accepts on easy and on hard negatives, latency by stage."""
@@ -92,7 +102,7 @@ def evaluate(
     from benchmarks.accuracy.outcomes import write_outcomes
 
     with _gallery(sets, distractors, limit, data, model, calibration=calibration) as (recognizer, evaluated):
-        found = _collect(recognizer, evaluated, split)
+        found = _collect(recognizer, evaluated, split, leave_one_out=leave_one_out)
         if outcomes:
             write_outcomes(outcomes, found)
         count = sum(recognizer.index.sizes.values())
@@ -112,6 +122,13 @@ def evaluate(
     )
     rows = [(name, *(f"{row[key]:g}" if row[key] is not None else "" for key in names)) for name, row in _rows(result)]
     _print_table(("set", *names), rows)
+    if leave_one_out:
+        missing = [(name, row["left_out"]) for name, row in _rows(result) if "left_out" in row]
+        shown = (
+            (name, str(row["photos"]), str(row["false_accepts"]), f"{row['false_accept_bounds'][1]:.3f}")
+            for name, row in missing
+        )
+        _print_table(("without the right picture", "photos", "false accepts", "at most, 95 %"), list(shown))
     typer.echo(f"gallery of {result['gallery']} pictures, answers at a match ratio of {result['threshold']:g} or more")
 
 
@@ -130,6 +147,17 @@ def calibrate(
         Split | None,
         typer.Option(help="Which half of the objects chooses the threshold (default: that of --split)."),
     ] = None,
+    leave_one_out: Annotated[
+        bool,
+        typer.Option(help="Fit on looks too in which the picture that the photo shows is not in the gallery."),
+    ] = True,
+    errors: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="Share of looks that the threshold may answer wrongly.")
+    ] = 0.005,
+    confidence: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=0.9999, help="Hold the share of errors with this confidence (default: as counted)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit the match ratio and its default threshold to sets of your own."""
@@ -137,15 +165,19 @@ def calibrate(
 
     chosen_on = threshold_split or split
     with _gallery(sets, distractors, limit, data, model) as (recognizer, evaluated):
-        found = _collect(recognizer, evaluated, split if split is chosen_on else Split.ALL, looks=looks)
+        half = split if split is chosen_on else Split.ALL
+        found = _collect(recognizer, evaluated, half, looks=looks, leave_one_out=leave_one_out)
         fingerprint = recognizer.fingerprint
     seen = {half: [o for o in found if half is Split.ALL or o.side == half] for half in (split, chosen_on)}
-    fitted = fit(seen[split], threshold_on=seen[chosen_on])
-    photos = len(seen[split]) // looks
+    fitted = fit(seen[split], threshold_on=seen[chosen_on], errors=errors, confidence=confidence)
+    photos = sum(not o.left_out for o in seen[split]) // looks
     facts = {
         "sets": [s.name for s in evaluated],
         "photos": photos,
+        "left_out": sum(o.left_out for o in seen[split]) // looks,
         "looks": looks,
+        "errors": errors,
+        "confidence": confidence,
         "split": str(split),
         "threshold_split": str(chosen_on),
         "model": fingerprint,
@@ -184,13 +216,21 @@ def _gallery(
         yield recognizer, evaluated
 
 
-def _collect(recognizer: Recognizer, sets: Sequence[EvaluationSet], split: Split, *, looks: int = 1) -> list[Outcome]:
+def _collect(
+    recognizer: Recognizer,
+    sets: Sequence[EvaluationSet],
+    split: Split,
+    *,
+    looks: int = 1,
+    leave_one_out: bool = False,
+) -> list[Outcome]:
     from rich.progress import track
 
     from benchmarks.accuracy.outcomes import collect, photos_of
 
     side = None if split is Split.ALL else str(split)
-    found, total = collect(recognizer, sets, side=side, looks=looks), looks * len(photos_of(sets, side))
+    total = looks * sum(2 if leave_one_out and s.truth[query] else 1 for s, query in photos_of(sets, side))
+    found = collect(recognizer, sets, side=side, looks=looks, leave_one_out=leave_one_out)
     return list(track(found, "recognising", total=total, console=notices(), transient=True))
 
 

@@ -11,7 +11,7 @@ What others know of an index is this: `refresh`, `rank`, counts and sizes, all i
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
@@ -197,12 +197,14 @@ class EmbeddedIndex:
         *,
         deeper: int = 1,
         everything: bool = False,
+        without: Collection[int] = (),
         clock: Clock | None = None,
     ) -> Ranking:
         """The channels' pictures that the lists name, ranked by geometry, with the records of as many as are verified.
 
         deeper: how many times as deep as the settings say the lists are read; everything: all pictures are ranked
-        (a ceiling to compare with). clock: counts the stages "shortlist" and "rank".
+        (a ceiling to compare with); without: pictures that this search does not see, as if they were not there. clock:
+        counts the stages "shortlist" and "rank".
         """
         clock, settings = clock or Clock(), self.settings
         with clock.stage("shortlist"):
@@ -210,7 +212,7 @@ class EmbeddedIndex:
                 slots = self._visible(channels)
             else:
                 depths = deeper * settings.votes_depth, deeper * settings.global_depth
-                slots = self._shortlist(query, channels, *depths, small_whole=True).union()
+                slots = self._shortlist(query, channels, *depths, small_whole=True, without=without).union()
         with clock.stage("rank"):
             scores = score_slots(self.table, query, slots, pool=self.pool)
             return best_first(self.table, slots, scores, records=settings.verified)
@@ -239,24 +241,43 @@ class EmbeddedIndex:
         return records, self.table.keypoints[slots], self.table.vectors(slots)
 
     def _shortlist(
-        self, query: Query, channels: Sequence[int], votes_depth: int, global_depth: int, *, small_whole: bool
+        self,
+        query: Query,
+        channels: Sequence[int],
+        votes_depth: int,
+        global_depth: int,
+        *,
+        small_whole: bool,
+        without: Collection[int] = (),
     ) -> Shortlist:
         """Slots. small_whole: small channels are ranked whole where they hold few pictures together."""
+        hidden = self.table.slots_of(np.array(sorted(without), np.int64))
+        hidden = hidden[hidden >= 0]
         with self.lock:
-            visible = self.table.visible
+            visible = self._hiding(self.table.visible, hidden)
             whole: list[Array] = []
             searched: list[tuple[Shard, Array]] = []
             small = [c for c in channels if c in self.small]
             if small_whole and sum(self.sizes[c] for c in small) <= self.settings.exhaustive_up_to:
                 whole = [np.array(self.small[c], np.int64) for c in small]
             elif small:
-                searched.append((self.shards[SHARED], self._mask(tuple(sorted(small)))))
+                searched.append((self.shards[SHARED], self._hiding(self._mask(tuple(sorted(small))), hidden)))
             searched += [(self.shards[c], visible) for c in channels if c in self.shards and c != SHARED]
             parts = [Part(s.segments, np.array(s.tail, np.int64), allowed) for s, allowed in searched]
         depths = {"votes_depth": votes_depth, "global_depth": global_depth}
         found = search_lists(parts, query, self.settings, **depths, pool=self.pool)
         always = np.concatenate([*whole, found.always])
-        return Shortlist(found.votes, found.by_global, always[self.table.visible[always] == 1])
+        always = always[(self.table.visible[always] == 1) & ~np.isin(always, hidden)]
+        return Shortlist(found.votes, found.by_global, always)
+
+    @staticmethod
+    def _hiding(allowed: Array, hidden: Array) -> Array:
+        """(S,) uint8: the same less the hidden slots."""
+        if not len(hidden):
+            return allowed
+        fewer = allowed.copy()
+        fewer[hidden] = 0
+        return fewer
 
     def _visible(self, channels: Sequence[int]) -> Array:
         """Slots of all the channels' pictures that a search may see."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -70,18 +70,27 @@ class Pipeline:
         clock: Clock,
         *,
         detectors: tuple[DetectorSettings, DetectorSettings] = LOOKS,
+        without: Collection[int] = (),
     ) -> Examination:
         """Everything but the judgement. A closer look follows where the first finds nothing that comes near to an
-        answer. detectors: as in LOOKS. Raises the ImageErrors, TooFewFeatures among them."""
-        first = self._look(photo, channels, detectors[0], clock, closer=False)
+        answer. detectors: as in LOOKS; without: numbers of pictures that are not seen. Raises the ImageErrors,
+        TooFewFeatures among them."""
+        first = self._look(photo, channels, detectors[0], clock, closer=False, without=without)
         score = best_logit(first.found, self._calibration)
         if not self._settings.second_look or score >= 0:
             return first
-        closer = self._look(photo, channels, detectors[1], clock, closer=True)
+        closer = self._look(photo, channels, detectors[1], clock, closer=True, without=without)
         return closer if best_logit(closer.found, self._calibration) > score else first
 
     def _look(
-        self, photo: bytes, channels: Sequence[int], detector: DetectorSettings, clock: Clock, *, closer: bool
+        self,
+        photo: bytes,
+        channels: Sequence[int],
+        detector: DetectorSettings,
+        clock: Clock,
+        *,
+        closer: bool,
+        without: Collection[int],
     ) -> Examination:
         """closer: windows of the photo are searched too, and both lists are read twice as deep."""
         settings = self._settings
@@ -94,7 +103,7 @@ class Pipeline:
         if len(features.keypoints) < settings.min_keypoints:
             raise TooFewFeatures(len(features.keypoints), settings.min_keypoints)
         query = Query(features, self._model.vocabulary, windows=closer, min_keypoints=settings.min_keypoints)
-        ranking = self._index.rank(query, channels, deeper=2 if closer else 1, clock=clock)
+        ranking = self._index.rank(query, channels, deeper=2 if closer else 1, without=without, clock=clock)
         with clock.stage("verify"):
             found = verify_all(query, self._candidates(ranking), pool=self._pool)
         with clock.stage("look"):
@@ -118,5 +127,5 @@ class Pipeline:
         """The first few, with the figures of structure and colour: what is further behind does not answer."""
         first = found[: self._settings.compared]
         kept = [self._kept.get(one.candidate.picture_id) for one in first]
-        images = [image] * len(first)
-        return list((map if self._pool is None else self._pool.map)(add_appearance, first, images, kept))
+        images, models = [image] * len(first), [self._model] * len(first)
+        return list((map if self._pool is None else self._pool.map)(add_appearance, first, images, kept, models))

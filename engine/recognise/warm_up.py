@@ -27,4 +27,4 @@ def warm_up(model: PatchModel) -> None:
     words = query.words(half_bits=votes.SMALL.half_bits, count=votes.SMALL.words)
     votes.warm_up(record, counts, words, query.signatures)
     for evidence in verify_all(query, [Candidate(0, 1.0, rows, (360, 480))]):
-        add_appearance(evidence, image, image)
+        add_appearance(evidence, image, image, model)

@@ -71,15 +71,56 @@ class Appearance:
 NOTHING = Appearance(0.0, 0.0, 0.0, 0.0, 30.0, 0.0, 30.0, 0.0, 0.0)
 
 
-def compare(picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[np.float64]) -> Appearance:
-    """picture, photo: (H, W, 3) uint8 RGB; H maps the picture's pixels to the photo's."""
+@dataclass(frozen=True)
+class Cells:
+    """The drawn cells of a picture in its frame, N of them, and where the photo shows each."""
+
+    places: Array
+    """(N, 2) int64: left and top, pixels of the frame."""
+    shifts: Array
+    """(N, 2) int64: how far each lies aside in the photo, at most SHIFT pixels in both directions."""
+    scores: FloatArray
+    """(N,) correlation there."""
+    contrast: FloatArray
+    """(N,) standard deviation of lightness in the picture."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class Rectified:
+    """A picture and what the photo shows of it, both in the picture's frame."""
+
+    reference: FloatArray
+    seen: FloatArray
+    """(H, W, 3) float32 in 8-bit Lab units."""
+    mask: NDArray[np.bool_]
+    """Where the photo covers the frame."""
+    cells: Cells
+
+
+def rectify_and_match(
+    picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[np.float64]
+) -> Rectified | None:
+    """picture, photo: (H, W, 3) uint8 RGB; H maps the picture's pixels to the photo's. None where too little of the
+    picture is in the photo, or nothing is drawn there."""
     reference, seen, mask = rectify(picture, photo, H_picture_to_photo)
     if mask.mean() < LEAST_SHARED:
-        return NOTHING
+        return None
     lab_reference, lab_seen = to_lab(reference), to_lab(seen)
-    scores, weights = _cells(lab_reference[..., 0], lab_seen[..., 0], mask)
-    ours, theirs = coarse_colours(lab_reference, lab_seen, mask=mask)
-    if not len(scores) or not len(ours):
+    cells = _match_cells(lab_reference[..., 0], lab_seen[..., 0], mask)
+    return Rectified(lab_reference, lab_seen, mask, cells) if len(cells) else None
+
+
+def compare(seen_so: Rectified | None) -> Appearance:
+    """Structure and colour; NOTHING where there is nothing to compare."""
+    if seen_so is None:
+        return NOTHING
+    cells, mask = seen_so.cells, seen_so.mask
+    scores, weights = cells.scores, np.minimum(cells.contrast, np.float32(HIGH_CONTRAST))
+    ours, theirs = coarse_colours(seen_so.reference, seen_so.seen, mask=mask)
+    if not len(ours):
         return NOTHING
     colour, gap = _explained(ours, theirs)
     colour_back, gap_back = _explained(theirs, ours)
@@ -147,10 +188,10 @@ def padded(lightness: FloatArray) -> FloatArray:
     return cv2.copyMakeBorder(lightness, SHIFT, SHIFT, SHIFT, SHIFT, cv2.BORDER_REPLICATE)
 
 
-def _cells(reference: FloatArray, seen: FloatArray, mask: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-    """Best correlation of each cell of the picture within +-SHIFT pixels of the photo, and its contrast."""
+def _match_cells(reference: FloatArray, seen: FloatArray, mask: NDArray[np.bool_]) -> Cells:
+    """Best correlation of each drawn cell of the picture within +-SHIFT pixels of the photo."""
     height, width = reference.shape
-    scores, weights = [], []
+    places, shifts, scores, contrast = [], [], [], []
     windows = padded(seen)
     for top in range(0, height - CELL + 1, CELL):
         for left in range(0, width - CELL + 1, CELL):
@@ -161,9 +202,14 @@ def _cells(reference: FloatArray, seen: FloatArray, mask: NDArray[np.bool_]) -> 
             if spread < PLAIN:
                 continue
             window = windows[top : top + CELL + 2 * SHIFT, left : left + CELL + 2 * SHIFT]
-            scores.append(correlation(window, cell))
-            weights.append(min(spread, HIGH_CONTRAST))
-    return np.array(scores, np.float32), np.array(weights, np.float32)
+            found = np.nan_to_num(cv2.matchTemplate(window, cell, cv2.TM_CCOEFF_NORMED))
+            _, score, _, (x, y) = cv2.minMaxLoc(found)
+            places.append((left, top))
+            shifts.append((x - SHIFT, y - SHIFT))
+            scores.append(score)
+            contrast.append(spread)
+    at, aside = (np.array(values, np.int64).reshape(-1, 2) for values in (places, shifts))
+    return Cells(at, aside, np.array(scores, np.float32), np.array(contrast, np.float32))
 
 
 def coarse_colours(*labs: FloatArray, mask: NDArray[np.bool_]) -> list[FloatArray]:

@@ -11,12 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.describe.patch_model import PatchModel
 from engine.describe.query import Query
 from engine.describe.records import unpack
 from engine.threads import run_both
 from engine.values import Array, ByteArray, ColorImage
-from engine.verify.appearance import compare
+from engine.verify.appearance import compare, rectify_and_match
+from engine.verify.content import compare_content
 from engine.verify.homography import quad_is_sane
+from engine.verify.legibility import legibility
 from engine.verify.matching import Alignment, match
 
 FEWEST_INLIERS = 6
@@ -114,10 +117,16 @@ def _beyond_doubt(found: list[Evidence], rest: Sequence[Candidate]) -> bool:
     return not rest or rest[0].rank_score < FAR_BEHIND * best.candidate.rank_score
 
 
-def add_appearance(evidence: Evidence, photo: ColorImage, picture: ColorImage | None) -> Evidence:
-    """With the figures of structure and colour, where the picture was kept. photo: the working image."""
+def add_appearance(evidence: Evidence, photo: ColorImage, picture: ColorImage | None, model: PatchModel) -> Evidence:
+    """With the figures of structure, colour and content, and of how well they can be seen, where the picture was kept.
+    photo: the working image."""
     if picture is None:
         return evidence
     seen = replace(evidence, picture=picture)
-    figures = {**evidence.figures, **vars(compare(picture, photo, seen.H_kept_to_photo))}
+    H = seen.H_kept_to_photo
+    rectified = rectify_and_match(picture, photo, H)
+    parts = (compare(rectified), legibility(rectified, picture, H), compare_content(rectified, model))
+    figures = dict(evidence.figures)
+    for part in parts:
+        figures |= vars(part)
     return replace(seen, figures=figures)

@@ -16,6 +16,7 @@ def outcome(
     twins: list[list[int]] | None = None,
     milliseconds: float = 10.0,
     name: str = "s",
+    left_out: bool = False,
 ) -> Outcome:
     """A photo whose candidates have nothing but a number of inliers."""
     return Outcome(
@@ -30,6 +31,7 @@ def outcome(
         {},
         3,
         {"decode": milliseconds / 2, "verify": milliseconds / 2},
+        left_out,
     )
 
 

@@ -58,6 +58,19 @@ class TestCurve:
         """Where errors are too few to tell, it is 50."""
         assert choose_threshold([outcome(("a", 5.0), right=("a",))] * 50, PLAIN) == 50
 
+    def test_threshold_by_a_stated_risk(self) -> None:
+        """With a confidence the upper bound keeps the promise: fewer errors are let through."""
+        photos = [replace(one, query=f"q{n}") for n, one in enumerate(TEN + [outcome(right=("a",))] * 990)]
+        counted = choose_threshold(photos, PLAIN, errors=0.005)
+        held = choose_threshold(photos, PLAIN, errors=0.005, confidence=0.95)
+        mistakes = [ratio for ratio, right in scored(photos, PLAIN) if right is False]
+        assert [sum(m >= t for m in mistakes) for t in (counted, held)] == [3, 1]
+
+    def test_too_few_photos_to_promise(self) -> None:
+        """It says how many it takes."""
+        with pytest.raises(ResearchError, match="it takes 598 without any error"):
+            choose_threshold(TEN, PLAIN, errors=0.005, confidence=0.95)
+
 
 def rows_of(count: int, seed: int = 0) -> tuple[list[dict[str, float]], list[bool]]:
     rng = np.random.default_rng(seed)

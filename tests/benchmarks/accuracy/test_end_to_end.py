@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.accuracy.end_to_end import figures, report
+from benchmarks.accuracy.end_to_end import calibration_error, figures, report
 from tests.support.made_outcomes import PLAIN, TEN, outcome, ratio
 
 
@@ -39,3 +39,31 @@ class TestFigures:
         assert found["sets"]["t"]["recall_at_1"] == 1
         assert found["all"]["queries"] == 11
         json.dumps(found)
+
+
+class TestLeftOut:
+    LOOKS = (*TEN, *(outcome(("c", value), left_out=True) for value in (4.5, 0.5, -1.0)), outcome(left_out=True))
+
+    def test_apart(self) -> None:
+        """Looks without the right picture change no other figure; each answer to one is a false one."""
+        found = figures(self.LOOKS, PLAIN, threshold=50)
+        missing = found.pop("left_out")
+        assert found == figures(TEN, PLAIN, threshold=50)
+        assert (missing["photos"], missing["false_accepts"], missing["false_accept_rate"]) == (4, 2, 0.5)
+        assert missing["false_accept_bounds"] == [0.0676, 0.9324]
+
+    def test_recall_at_errors(self) -> None:
+        """Their answers are errors like others: the first right answer comes before any, the second behind one."""
+        curve = figures(self.LOOKS, PLAIN, threshold=50)["left_out"]["recall_at_errors"]
+        assert curve["0.000"] == round(1 / 7, 4)
+        assert figures(TEN, PLAIN, threshold=50)["recall_at_errors"]["0.000"] == round(2 / 7, 4)
+
+    def test_calibration_error(self) -> None:
+        """By hand: two photos at 100 and 50 percent, one right and one not, are off by nothing and by a half."""
+        sure, torn = outcome(("a", 30.0), right=("a",)), outcome(("b", 0.0), left_out=True)
+        assert calibration_error([sure, torn], PLAIN) == 0.25
+        assert calibration_error([], PLAIN) is None
+
+    def test_none(self) -> None:
+        """Where no look was taken without the right picture nothing is told of such looks."""
+        assert "left_out" not in figures(TEN, PLAIN, threshold=50)

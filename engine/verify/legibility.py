@@ -1,0 +1,94 @@
+"""How well a photo can be told apart here: what a right picture could reach at best.
+
+Agreement says little where the photo resolves nothing, and disagreement little where the paper is bent: these figures
+let the judge hold what it sees against what could be seen (none of them asks which picture it is).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.values import Array, ColorImage, FloatArray
+from engine.verify.appearance import CELL, FRAME, Rectified
+from engine.verify.homography import project
+
+_FINE, _MIDDLE = 1.0, 3.0
+"""Standard deviations of the Gaussians, pixels of the frame, that divide fine from middle detail, and that from
+coarse."""
+_AGREES = 0.6
+"""Correlation from which on a cell shows the same, so that both sides' detail can be compared."""
+_NOISE = 1.0
+"""Variance of lightness that counts as no detail at all."""
+
+
+@dataclass(frozen=True)
+class Legibility:
+    """The fields' names stand in `calibration.json`."""
+
+    detail: float
+    """Logarithm of fine over middle detail in the photo, less the same of the picture; 0: as sharp as the picture."""
+    shift: float
+    """Mean distance that cells lie aside, pixels of the frame."""
+    bend: float
+    """The same after the best affine field is taken off: what paper and bottles do."""
+    size: float
+    """Logarithm of the picture's size in the photo, in sides of the frame."""
+    dimness: float
+    """Logarithm of the picture's contrast over the photo's, in the same cells."""
+    contrast: float
+    """Logarithm of the picture's contrast."""
+
+
+UNREADABLE = Legibility(-3.0, 8.0, 8.0, -3.0, 3.0, 0.0)
+
+
+def legibility(seen_so: Rectified | None, picture: ColorImage, H_picture_to_photo: NDArray[np.float64]) -> Legibility:
+    """H maps the picture's pixels to those of the working photo; UNREADABLE where there is nothing to compare."""
+    if seen_so is None:
+        return UNREADABLE
+    cells = seen_so.cells
+    theirs = np.array([float(cell.std()) for cell in _cut(seen_so.seen[..., 0], cells.places + cells.shifts)])
+    height, width = picture.shape[:2]
+    quad = project(H_picture_to_photo, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64))
+    area = max(float(cv2.contourArea(quad.astype(np.float32))), 1.0)
+    return Legibility(
+        detail=_detail(seen_so),
+        shift=float(np.linalg.norm(cells.shifts, axis=1).mean()),
+        bend=_bend(cells.places, cells.shifts),
+        size=float(np.log(area**0.5 / FRAME)),
+        dimness=float(np.log((cells.contrast.mean() + _NOISE) / (theirs.mean() + _NOISE))),
+        contrast=float(np.log(cells.contrast.mean())),
+    )
+
+
+def _cut(image: FloatArray, places: Array) -> list[FloatArray]:
+    """Cells at `places` (left, top), as far as they lie in the image."""
+    return [image[max(y, 0) : max(y, 0) + CELL, max(x, 0) : max(x, 0) + CELL] for x, y in places.tolist()]
+
+
+def _detail(seen_so: Rectified) -> float:
+    """Where no cell agrees, of all cells."""
+    cells = seen_so.cells
+    agree = cells.scores > _AGREES
+    if not agree.any():
+        agree[:] = True
+    sharpness = []
+    for image, places in ((seen_so.reference, cells.places), (seen_so.seen, cells.places + cells.shifts)):
+        lightness = np.ascontiguousarray(image[..., 0])
+        fine_away, middle_away = (cv2.GaussianBlur(lightness, (0, 0), sigma) for sigma in (_FINE, _MIDDLE))
+        fine, middle = (lightness - fine_away) ** 2, (fine_away - middle_away) ** 2
+        sums = [sum(float(cell.mean()) for cell in _cut(band, places[agree])) for band in (fine, middle)]
+        sharpness.append(np.log((sums[0] + _NOISE) / (sums[1] + _NOISE)))
+    return float(sharpness[1] - sharpness[0])
+
+
+def _bend(places: Array, shifts: Array) -> float:
+    if len(places) < 4:
+        return float(np.linalg.norm(shifts, axis=1).mean())
+    design = np.c_[places / FRAME, np.ones(len(places))]
+    fitted = design @ np.linalg.lstsq(design, shifts.astype(np.float64), rcond=None)[0]
+    return float(np.linalg.norm(shifts - fitted, axis=1).mean())
