@@ -80,8 +80,8 @@ def visible(points: Keypoints, warp: Warp, factor: float, photo_size: tuple[int,
 
 
 def fit_repeatability(figures: FloatArray, found: np.ndarray) -> FloatArray:
-    """(7,) float32 weights and constant of `engine.repeatability.found_again`; zeros (all keypoints alike) where
-    nothing, or everything, was found again."""
+    """(7,) float32 weights and constant of `engine.describe.repeatability.found_again`; zeros (all keypoints alike)
+    where nothing, or everything, was found again."""
     if len(np.unique(found)) < 2:
         return np.zeros(len(FIGURES) + 1, np.float32)
     centre, spread = figures.mean(0), figures.std(0) + 1e-6

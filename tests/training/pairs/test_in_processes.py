@@ -79,6 +79,16 @@ class TestPairs:
             assert (a.photo == b.photo).all()
             assert len(a.picture) == len(a.photo) == len(a.source) <= 10
 
+    def test_threads(self, pictures: Path) -> None:
+        """Who asks for pairs keeps the threads of OpenCV: only processes that do nothing else give theirs up."""
+        before = cv2.getNumThreads()
+        try:
+            cv2.setNumThreads(2)
+            next(generate(list_pictures(pictures)[:2], seed=3, invented=0.0))
+            assert cv2.getNumThreads() == 2
+        finally:
+            cv2.setNumThreads(before)
+
 
 class TestHeldOut:
     def test_whole_sources(self, tmp_path: Path) -> None:
