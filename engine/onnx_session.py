@@ -1,13 +1,18 @@
-"""The one module that speaks ONNX Runtime."""
+"""The one module that speaks ONNX Runtime, and that keeps it from speaking to anybody else."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
-
 from engine.errors import ModelError
+
+# Since 1.29 ONNX Runtime sends usage data to its maker, and leaves a device id in HOME, unless this stands in the
+# environment before it is loaded: its own switch comes too late. Who sets the variable to another value keeps it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime
 
 
 def open_session(path: Path, *, threads: int, providers: tuple[str, ...]) -> Any:

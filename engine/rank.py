@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from engine.describe.query import Query
 from engine.describe.records import (
@@ -27,6 +26,7 @@ from engine.describe.records import (
 )
 from engine.describe.signatures import HAMMING_WEIGHT, popcount
 from engine.describe.vocabulary import coarse_word
+from engine.kernels import kernel
 from engine.values import Array, FloatArray
 
 WORD_HALF_BITS = 6
@@ -79,7 +79,7 @@ def rank(photo: PhotoIndex, base: Array, later: Array, places: Array, counts: Ar
     return scores
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _rank(starts, rows, signatures, points, base, later, places, counts, scores):  # type: ignore[no-untyped-def]
     m_x, m_y = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
     m_u, m_v = np.empty(MATCHES_AT_MOST, np.float32), np.empty(MATCHES_AT_MOST, np.float32)
@@ -107,7 +107,7 @@ def _rank(starts, rows, signatures, points, base, later, places, counts, scores)
         scores[c] = _best_agreement(m_x, m_y, m_u, m_v, m_log, m_turn, m_weight, found)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _best_agreement(x, y, u, v, log_scale, turn, weight, found):  # type: ignore[no-untyped-def]
     """Weight of the matches that agree with the best single match: positions within 8 % of the picture's
     480 pixels (as seen in the photo), scales within a factor 1.6, angles within 0.6 rad."""

@@ -2,11 +2,15 @@
 
     python -m training.device_report DIR [--pictures N] [--batches N] [--seed N]
 
-N pictures of DIR, drawn at random. Printed as JSON: how far photos by the same recipes differ between the two painters
-(mean grey levels of each photo, without noise; median, nine in ten, worst); the share of the engine's keypoints that
-the batch detector finds in them (within a pixel, on the same level; median, one in ten, worst); pairs a second of one
-process and of the device, as many of a photo; batches a second that the device makes, and that the default network
-learns from, without a teacher: the smaller number is what a training waits for.
+N pictures of DIR are drawn at random. What is printed, as JSON:
+
+difference           how far photos by the same recipes differ between the two painters, in mean grey levels of each
+                     photo, without noise: median, nine in ten, worst
+same_keypoints       the share of the engine's keypoints that the batch detector finds in them, within a pixel, on the
+                     same level: median, one in ten, worst
+pairs_per_second     of one process and of the device, as many of a photo
+batches_per_second   that the device makes, and that the default network learns from, without a teacher: the smaller
+                     number is what a training waits for
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from scipy.spatial import cKDTree
 
 from engine.describe.keypoints import PHOTO_DETECTOR, detect
 from engine.image_files import list_pictures
+from engine.threads import one_thread_each
 from training.learn.network import PatchNetwork
 from training.learn.train import TrainingSettings, batch_loss
 from training.pairs.device_keypoints import detect_batch
@@ -36,7 +41,7 @@ from training.simulation.photographs import develop, paint
 from training.simulation.recipe import draw_batch, draw_size
 
 SAME_PLACE = 1.0
-"""Pixels."""
+"""Pixels within which two detectors have found the same keypoint."""
 STEPS = 20
 """Steps of the network that are timed."""
 BATCH = 8
@@ -60,7 +65,8 @@ def report(folder: Path, *, pictures: int, batches: int, seed: int) -> dict[str,
     network = PatchNetwork().to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate)
     made, seconds = _timed(lambda step: len(pairs(step + 1, 1.0)[0]), batches)
-    by_process, process_seconds = _timed(lambda _: len(next(ours).source), batches * settings.runs)
+    with one_thread_each():  # as in each of the processes that make pairs
+        by_process, process_seconds = _timed(lambda _: len(next(ours).source), batches * settings.runs)
     _, learning_seconds = _timed(lambda _: _step(network, optimizer, both, settings), STEPS)
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads",
@@ -74,8 +80,7 @@ def report(folder: Path, *, pictures: int, batches: int, seed: int) -> dict[str,
 
 
 def _compared(bank: Bank, rng: np.random.Generator, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
-    """For each photo of a batch the mean difference of the two painters, and the share of its keypoints that are
-    found."""
+    """The mean difference of each photo of a batch, and the share of its keypoints that both detectors find."""
     some, around = (bank.take(torch.from_numpy(rng.integers(0, len(bank), BATCH))) for _ in range(2))
     size = draw_size(rng, 1.0)
     drawn, finishes = draw_batch(rng, some.sizes_in_pixels, [1.0] * BATCH, size=size, others=1)

@@ -1,4 +1,4 @@
-"""From a folder of pictures to a model folder. Reads from top to bottom.
+"""Makes a model folder of a folder of pictures. Reads from top to bottom.
 
 OUT/pairs/train_*.npz, val_*.npz    patch pairs, made by several processes; train_* not where each batch is made on the
                                     device
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from engine.describe.patch_model import PatchModel
@@ -27,28 +28,35 @@ from training.pairs.in_processes import generate, is_validation
 SHARD = 20_000
 """Pairs of a file: about 40 MB before compression."""
 VALIDATION_PAIRS = 4_096
+"""Held-out pairs that a training is judged by."""
 FEWEST = {"train": 50, "val": 3}
 """Pictures of each kind without which training teaches nothing, or cannot be judged."""
 VOCABULARY_PICTURES = 4_000
+"""Pictures that words and global descriptor are fitted on, at most about twice as many."""
 INVENTED = 0.5
 """Share of the pictures to learn from that are new ones, or stand beside a look-alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """data: pictures, any depth of folders; pairs: of patches to learn from; processes: that make them, and threads of
-    the teacher; start: checkpoint of another training to begin with; teacher: folder of a model to learn from beside
-    the pairs; on_device: pairs are made where the network trains, fresh ones in every step, instead of `pairs`
-    beforehand."""
+    """What is to be made of which pictures, and by what means."""
 
     data: Path
+    """Folder of the pictures, with any depth of folders in it."""
     out: Path
+    """Folder of the pairs, the checkpoint and the model."""
     pairs: int
+    """Pairs of patches to learn from."""
     processes: int
+    """How many processes make the pairs, and how many threads the teacher has."""
     resume: bool
+    """Goes on from the checkpoint in `out`, if there is one."""
     start: Path | None = None
+    """Checkpoint of another training to begin with."""
     teacher: Path | None = None
+    """Folder of a model to learn from beside the pairs."""
     on_device: bool = False
+    """Pairs are made where the network trains, fresh ones in every step, instead of `pairs` beforehand."""
 
 
 def read_settings(file: Path | None, **chosen: Any) -> Any:
@@ -177,6 +185,7 @@ def make_pairs(kinds: dict[str, list[Path]], folder: Path, plan: Plan, *, tell: 
 
 def _make_shard(item: tuple[list[Path], Path, int, int, float]) -> str:
     pictures, path, seed, wanted, invented = item
+    cv2.setNumThreads(1)  # this process is one of several, and ends with its work
     batches, count = [], 0
     for batch in generate(pictures, seed=seed, invented=invented):
         batches.append(batch)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from engine.catalogue import Catalogue
 from engine.describe.features import LocalFeatures, describe_photo
@@ -32,6 +31,7 @@ from engine.image import decode, resize_long_side
 from engine.image_files import LIMITS, list_pictures
 from engine.index import snapshot
 from engine.index.embedded import SHARED, EmbeddedIndex
+from engine.kernels import kernel
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
 from engine.shortlist import votes
@@ -309,7 +309,7 @@ def _made_up_segment(count: int, pool: Array, preset: votes.VoteSettings) -> vot
     return votes.Segment(preset, 0, count, count, offsets, places, signatures, norms)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _post(offsets, starts, pool, count, places, signatures):  # type: ignore[no-untyped-def]  # compiled by Numba
     state = np.uint64(88172645463325252)
     for word in range(len(offsets) - 1):

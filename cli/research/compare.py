@@ -12,6 +12,7 @@ import typer
 
 from cli.options import notices, refuse
 from cli.research.progress import bars
+from cli.research.reports import write_report
 from engine.errors import ResearchError
 
 if TYPE_CHECKING:
@@ -72,7 +73,6 @@ def compare(
     from benchmarks.compare.run.runner import run
     from benchmarks.compare.score.results import score
     from benchmarks.compare.settings import RunSettings
-    from benchmarks.compare.show.report import write_report
 
     settings = RunSettings(threads=threads, seed=seed, ceiling_queries=_ceiling(ceiling_queries), matcher=matcher)
     command = shlex.join(["obverse", *sys.argv[1:]])

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from cli.options import AsJson, print_json
+from cli.research.reports import write_report
 
 COLUMNS = ("recall_at_1", "ranked_first", "micro_ap", "recall_at_half_percent", "wrong", "ms_p50")
 
@@ -27,7 +28,6 @@ def score(
 ) -> None:
     """Score a comparison's predictions again, with anyone's beside them."""
     from benchmarks.compare.score.results import score as judge
-    from benchmarks.compare.show.report import write_report
 
     results = judge(out, predictions or [])
     report = write_report(out)

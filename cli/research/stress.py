@@ -11,6 +11,7 @@ import typer
 
 from cli.options import refuse
 from cli.research.progress import bars
+from cli.research.reports import write_report
 
 
 def stress(
@@ -39,7 +40,6 @@ def stress(
     from benchmarks.compare.score.results import score
     from benchmarks.compare.score.stress import write_stress
     from benchmarks.compare.settings import RunSettings
-    from benchmarks.compare.show.report import write_report
     from benchmarks.compare.stress_set import draw_set
     from benchmarks.sets import read_set
 

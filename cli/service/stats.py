@@ -15,6 +15,7 @@ from api.stats.report import Report, report
 from api.stats.store import FILE_NAME, CountStore, Question
 from cli.options import AsJson, DataFolder, print_json
 from cli.service.accounts import opened_accounts, show_table
+from engine.own_folder import keep_drawings_out_of_home
 
 
 def stats(
@@ -63,6 +64,7 @@ def _show(found: Report, *, as_json: bool) -> None:
 
 def draw(found: Report, target: Path) -> None:
     """Matches per day above, top pictures below."""
+    keep_drawings_out_of_home()
     import matplotlib
 
     matplotlib.use("Agg")

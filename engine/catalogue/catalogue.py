@@ -22,7 +22,8 @@ from engine.catalogue.sqlite import open_database
 from engine.catalogue.tables import meta_table
 from engine.catalogue.transactions import reading, writing
 from engine.catalogue.upgrade import upgrade_schema
-from engine.errors import ChannelExists, ChannelNotFound, IdentifierTaken, PictureNotFound
+from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound
+from engine.values import Array
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -31,6 +32,9 @@ class Catalogue:
     """All reads and writes of one data folder's database. Safe for use by many threads and processes.
 
     Each method is one use case in one transaction; what it does in it stands in the modules beside this one.
+    A channel is given by its name, or as the Channel that was looked up: then it must still be the same one, and belong
+    to the same owner, or ChannelNotFound is raised. A picture likewise by its identifier, or as the Picture that was
+    looked up: then it is the one of that UUID, or PictureNotFound. Who has checked a name hands over what he checked.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -88,10 +92,10 @@ class Catalogue:
         with writing(self.database) as connection:
             return channels.remove(connection, name)
 
-    def count(self, channel: str) -> int:
+    def count(self, channel: str | Channel) -> int:
         """Pictures in the channel. Raises ChannelNotFound."""
         with reading(self.database) as connection:
-            return channels.count(connection, channels.find(connection, channel).id)
+            return channels.count(connection, channels.current(connection, channel).id)
 
     def counts(self) -> dict[str, int]:
         """Pictures by channel name, empty channels too."""
@@ -102,7 +106,7 @@ class Catalogue:
 
     def add_picture(
         self,
-        channel: str,
+        channel: str | Channel,
         identifier: str,
         features: StoredFeatures,
         *,
@@ -133,23 +137,23 @@ class Catalogue:
             "updated_at": now,
         }
         with writing(self.database) as connection:
-            owner = channels.find(connection, channel)
+            owner = channels.current(connection, channel)
             pictures.check_room(connection, owner, identifier)
             stored = {**row, "channel_id": owner.id, "facts": json.dumps(facts or {})}
             number = pictures.insert(connection, stored, features)
-        return Picture(id=number, channel=channel, facts=facts or {}, **row)  # type: ignore[arg-type]
+        return Picture(id=number, channel=owner.name, facts=facts or {}, **row)  # type: ignore[arg-type]
 
-    def check_room(self, channel: str, identifier: str) -> None:
+    def check_room(self, channel: str | Channel, identifier: str) -> None:
         """Raises what `add_picture` would for the channel, the identifier and the quota."""
         with reading(self.database) as connection:
-            pictures.check_room(connection, channels.find(connection, channel), identifier)
+            pictures.check_room(connection, channels.current(connection, channel), identifier)
 
-    def remove_picture(self, channel: str, identifier: str) -> bool:
+    def remove_picture(self, channel: str | Channel, picture: str | Picture) -> bool:
         """Whether there was one to remove. Raises ChannelNotFound."""
         with writing(self.database) as connection:
-            owner = channels.find(connection, channel)
+            owner = channels.current(connection, channel)
             try:
-                pictures.remove(connection, owner, [pictures.find(connection, owner, identifier).id])
+                pictures.remove(connection, owner, [pictures.current(connection, owner, picture).id])
             except PictureNotFound:
                 return False
         return True
@@ -159,26 +163,25 @@ class Catalogue:
         order asked. channel: as it was looked up; where it is gone since, or belongs to another owner, nothing is
         removed. Raises ChannelNotFound."""
         with writing(self.database) as connection:
-            now = channels.find(connection, channel.name)
-            if (now.id, now.owner) != (channel.id, channel.owner):
-                raise ChannelNotFound(channel.name)
-            return pictures.remove_by_uuid(connection, now, uuids)
+            return pictures.remove_by_uuid(connection, channels.current(connection, channel), uuids)
 
-    def update_picture(self, channel: str, identifier: str, /, **changes: Unpack[PictureChanges]) -> Picture:
+    def update_picture(
+        self, channel: str | Channel, picture: str | Picture, /, **changes: Unpack[PictureChanges]
+    ) -> Picture:
         """Changes any of identifier, metadata, threshold, active, facts; others stay.
 
         Raises ChannelNotFound, PictureNotFound, IdentifierTaken; TypeError for another field.
         """
         try:
             with writing(self.database) as connection:
-                return pictures.update(connection, channels.find(connection, channel), identifier, changes)
+                return pictures.update(connection, channels.current(connection, channel), picture, changes)
         except sa.exc.IntegrityError as error:
-            raise IdentifierTaken(channel, str(changes.get("identifier"))) from error
+            raise IdentifierTaken(_name(channel), str(changes.get("identifier"))) from error
 
     def replace_picture(
         self,
-        channel: str,
-        identifier: str,
+        channel: str | Channel,
+        picture: str | Picture,
         features: StoredFeatures,
         /,
         *,
@@ -192,33 +195,33 @@ class Catalogue:
         values = {**as_columns(changes), "level": level, "width": size[0], "height": size[1], "keypoints": keypoints}
         try:
             with writing(self.database) as connection:
-                owner = channels.find(connection, channel)
-                return pictures.replace(connection, owner, identifier, features, values)
+                owner = channels.current(connection, channel)
+                return pictures.replace(connection, owner, picture, features, values)
         except sa.exc.IntegrityError as error:
-            raise IdentifierTaken(channel, str(changes.get("identifier"))) from error
+            raise IdentifierTaken(_name(channel), str(changes.get("identifier"))) from error
 
     def replace_features(self, picture_id: int, features: StoredFeatures, *, level: int, keypoints: int) -> None:
         """New features of a picture that stays what it is (`reindex`); its rendition is kept."""
         with writing(self.database) as connection:
             pictures.replace_features(connection, picture_id, features, level=level, keypoints=keypoints)
 
-    def picture(self, channel: str, identifier: str) -> Picture:
-        """Raises ChannelNotFound, PictureNotFound."""
+    def picture(self, channel: str | Channel, picture: str | Picture) -> Picture:
+        """As it is now. Raises ChannelNotFound, PictureNotFound."""
         with reading(self.database) as connection:
-            return pictures.find(connection, channels.find(connection, channel), identifier)
+            return pictures.current(connection, channels.current(connection, channel), picture)
 
-    def pictures(self, channel: str, *, offset: int = 0, limit: int = 100) -> list[Picture]:
+    def pictures(self, channel: str | Channel, *, offset: int = 0, limit: int = 100) -> list[Picture]:
         """By identifier, in the order of code points. Raises ChannelNotFound."""
         with reading(self.database) as connection:
-            owner = channels.find(connection, channel)
+            owner = channels.current(connection, channel)
             return pictures.by_identifier(connection, owner, offset=offset, limit=limit)
 
     def newest_pictures(
-        self, channel: str, *, offset: int = 0, limit: int = 100, after: Picture | None = None
+        self, channel: str | Channel, *, offset: int = 0, limit: int = 100, after: Picture | None = None
     ) -> list[Picture]:
         """Latest change first; after: only those that follow this picture. Raises ChannelNotFound."""
         with reading(self.database) as connection:
-            owner = channels.find(connection, channel)
+            owner = channels.current(connection, channel)
             return pictures.newest(connection, owner, offset=offset, limit=limit, after=after)
 
     def pictures_by_id(self, ids: Sequence[int]) -> dict[int, Picture]:
@@ -266,7 +269,16 @@ class Catalogue:
         with reading(self.database) as connection:
             return log.changes(connection, after=after, limit=limit)
 
+    def standing(self) -> Array:
+        """(N, 3) int64: number, channel number and whether it is active (1 or 0) of every picture, by number."""
+        with reading(self.database) as connection:
+            return log.standing(connection)
+
     def features(self, ids: Sequence[int]) -> list[log.Features]:
         """(picture number, channel number, active, keypoints, vector) of those of `ids` that exist, by number."""
         with reading(self.database) as connection:
             return log.features(connection, ids)
+
+
+def _name(channel: str | Channel) -> str:
+    return channel if isinstance(channel, str) else channel.name

@@ -31,6 +31,17 @@ def find(connection: sa.Connection, name: str) -> Channel:
     return Channel(**row._mapping)
 
 
+def current(connection: sa.Connection, channel: str | Channel) -> Channel:
+    """The channel of that name; or the one that was looked up, if it is still there and still its owner's: who was let
+    into it was let into no other. Raises ChannelNotFound."""
+    if isinstance(channel, str):
+        return find(connection, channel)
+    now = find(connection, channel.name)
+    if (now.id, now.owner) != (channel.id, channel.owner):
+        raise ChannelNotFound(channel.name)
+    return now
+
+
 def numbers(connection: sa.Connection, names: Sequence[str]) -> list[int]:
     """In the order of the names, each once. Raises ChannelNotFound."""
     wanted = list(dict.fromkeys(names))

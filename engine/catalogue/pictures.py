@@ -52,6 +52,18 @@ def find(connection: sa.Connection, channel: Channel, identifier: str) -> Pictur
     return as_picture(row, channel.name)
 
 
+def current(connection: sa.Connection, channel: Channel, picture: str | Picture) -> Picture:
+    """The channel's picture of that identifier; or the one that was looked up, as it is now: its identifier may be
+    another's since, its UUID never is. Raises PictureNotFound."""
+    if isinstance(picture, str):
+        return find(connection, channel, picture)
+    same = (picture_table.c.channel_id == channel.id, picture_table.c.uuid == picture.uuid)
+    row = connection.execute(sa.select(picture_table).where(*same)).first()
+    if row is None:
+        raise PictureNotFound(channel.name, picture.identifier)
+    return as_picture(row, channel.name)
+
+
 def by_identifier(connection: sa.Connection, channel: Channel, *, offset: int, limit: int) -> list[Picture]:
     """In the order of code points."""
     query = sa.select(picture_table).where(picture_table.c.channel_id == channel.id)
@@ -93,9 +105,9 @@ def numbers_after(connection: sa.Connection, number: int, *, limit: int) -> list
     return list(connection.scalars(query.order_by(picture_table.c.id).limit(limit)))
 
 
-def update(connection: sa.Connection, channel: Channel, identifier: str, changes: PictureChanges) -> Picture:
+def update(connection: sa.Connection, channel: Channel, picture: str | Picture, changes: PictureChanges) -> Picture:
     """Raises PictureNotFound; SQLAlchemy's IntegrityError where the new identifier is taken."""
-    number = find(connection, channel, identifier).id
+    number = current(connection, channel, picture).id
     change = sa.update(picture_table).where(picture_table.c.id == number)
     connection.execute(change.values(**as_columns(changes), updated_at=time.time()))
     log.append(connection, "update", channel.id, [number])
@@ -105,13 +117,13 @@ def update(connection: sa.Connection, channel: Channel, identifier: str, changes
 def replace(
     connection: sa.Connection,
     channel: Channel,
-    identifier: str,
+    picture: str | Picture,
     features: StoredFeatures,
     values: dict[str, Any],
 ) -> Picture:
     """Another image under the same identifier and UUID, and other `values` of the picture's columns. Indexes see a
     removal and an addition: the picture gets a new number. Raises PictureNotFound."""
-    old = find(connection, channel, identifier).id
+    old = current(connection, channel, picture).id
     kept = connection.execute(sa.select(picture_table).where(picture_table.c.id == old)).one()._mapping
     row = {**kept, **values, "updated_at": time.time()}
     del row["id"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numba import njit
 
 from engine.describe.keypoints import (
     LEVEL_FACTOR,
     Keypoints,
 )
+from engine.kernels import kernel
 from engine.values import ByteArray, GrayImage
 
 PATCH_SIDE = 32
@@ -41,7 +41,7 @@ def extract_patches(gray: GrayImage, keypoints: Keypoints) -> ByteArray:
     return patches
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _corners(image):  # type: ignore[no-untyped-def]  # compiled by Numba
     """(H, W) uint32: each pixel with its right, lower and lower right neighbour, a byte each, so that a bilinear
     sample reads memory once; the last row and column are not used."""
@@ -58,7 +58,7 @@ def _corners(image):  # type: ignore[no-untyped-def]  # compiled by Numba
     return corners
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _sample(corners, width, height, centres, angles, rows, patches):  # type: ignore[no-untyped-def]  # compiled by Numba
     """Bilinear; outside the image its border pixels go on. A row of a patch takes three passes: where to read,
     read, blend. The first and the last become vector instructions, which one loop with the reading would not."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from engine.describe.keypoints import LEVEL_FACTOR, PICTURE_DETECTOR, Keypoints
+from engine.kernels import part_of_kernels
 from engine.values import Array, FloatArray
 
 KEYPOINTS = PICTURE_DETECTOR.count
@@ -64,11 +64,11 @@ def _word(packed: Any) -> Any:
     return packed >> np.uint64(40) & np.uint64(0xFFFFF)
 
 
-x_of, y_of, scale_of, angle_of, word_of = (njit(nogil=True)(f) for f in (_x, _y, _scale, _angle, _word))
+x_of, y_of, scale_of, angle_of, word_of = (part_of_kernels(f) for f in (_x, _y, _scale, _angle, _word))
 """Steps of x, y, scale and angle, and the 20-bit word, of a packed number: for compiled kernels."""
 
 
-@njit(nogil=True)
+@part_of_kernels
 def record_at(base: Array, later: Array, place: int) -> Array:
     """The (400, 2) record at `place` of two arrays that count as one, `later` behind `base`; for compiled kernels."""
     record: Array = base[place] if place < len(base) else later[place - len(base)]

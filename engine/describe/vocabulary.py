@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from engine.errors import ModelError
+from engine.kernels import kernel, part_of_kernels
 from engine.values import Array, FloatArray
 
 HALF_BITS = 10
@@ -108,7 +108,7 @@ def coarsen(words: Any, half_bits: int) -> Any:
     return (left >> drop) << np.uint64(half_bits) | (right >> drop)
 
 
-coarse_word = njit(nogil=True)(coarsen)
+coarse_word = part_of_kernels(coarsen)
 
 
 def _squared(points: FloatArray, centres: FloatArray) -> FloatArray:
@@ -118,7 +118,7 @@ def _squared(points: FloatArray, centres: FloatArray) -> FloatArray:
     return result
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _nearest_pairs(left, right, count):  # type: ignore[no-untyped-def]  # compiled by Numba
     """The `count` best sums left[i] + right[j] of each row: only the first few of each side can take part."""
     rows, cells = left.shape

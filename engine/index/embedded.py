@@ -10,8 +10,9 @@ What others know of an index is this: `refresh`, `rank`, counts and sizes, all i
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
@@ -21,6 +22,7 @@ from engine.catalogue import Catalogue
 from engine.describe.query import Query
 from engine.describe.records import RECORD_BYTES
 from engine.describe.vocabulary import Vocabulary
+from engine.errors import ObverseError
 from engine.index.ranking import Part, Ranking, best_first, score_slots, search_lists
 from engine.index.segments import IndexSegment, Shard
 from engine.index.slots import SlotTable
@@ -34,6 +36,11 @@ SHARED = 0
 """The shard of the small channels; other shards have their channel's number."""
 _BATCH = 500
 """Pictures whose features are read in one query of the catalogue: about 4 MB."""
+_log = logging.getLogger(__name__)
+
+
+class _Closing(Exception):
+    """What was being built is not needed any more."""
 
 
 class EmbeddedIndex:
@@ -57,9 +64,67 @@ class EmbeddedIndex:
         self.sizes: dict[int, int] = {}
         self.version = 0
         self.lock = threading.RLock()
+        self.saving = threading.Lock()
+        """Held by who saves, and by who puts an index that was built anew in this one's place."""
+        self.before_renewal: Callable[[], None] = _nothing
+        """Is called, while nothing saves, before an index that was built anew takes the place of a damaged one."""
+        self._renewing, self._closing = threading.Lock(), threading.Event()
+        self._loaded = False
+        """Whether what is searched was read from files, and may be damaged."""
+        self._watchers: list[threading.Thread] = []
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="index-builder")
         self._builds: dict[int, Future[None]] = {}
         self._masks: tuple[tuple[int, tuple[int, ...]], Array] | None = None
+
+    # What was saved
+
+    def adopt(self, table: SlotTable, shards: dict[int, Shard], seq: int) -> None:
+        """Takes the place of an empty index; seq: the log position up to which the rest has all taken in."""
+        self.table, self.shards, self.seq, self._loaded = table, shards, seq, True
+        self.recount()
+
+    def watch(self, check: Callable[[threading.Event], str | None]) -> None:
+        """Looks, in a thread, at what was loaded. check: gives what is wrong with it, or nothing once the event says
+        that the index closes."""
+        table = self.table
+
+        def work() -> None:
+            try:
+                try:
+                    reason = check(self._closing)
+                except OSError as error:
+                    reason = str(error)
+                if reason is not None:
+                    self.build_anew(table, reason)
+            except ObverseError as error:
+                _log.error("the damaged index is not built anew: %s", error)
+            except _Closing:
+                pass
+
+        self._watchers.append(threading.Thread(target=work, name="index-watcher"))
+        self._watchers[-1].start()
+
+    def build_anew(self, table: SlotTable, reason: object) -> None:
+        """Builds all from the catalogue, while searches go on, and goes on with that. table: the damaged one; nothing
+        is done where another has taken its place already."""
+        with self._renewing:
+            if self.table is not table:
+                return
+            _log.warning("the index is damaged (%s); it is built anew from the catalogue", reason)
+            fresh = EmbeddedIndex(self.catalogue, self.vocabulary, self.settings, pool=self.pool)
+            fresh._closing = self._closing
+            try:
+                fresh.refresh()
+                fresh.wait_for_builds()
+            finally:
+                fresh._builder.shutdown(wait=True)
+            with self.saving:
+                self.before_renewal()
+                with self.lock:
+                    self.table, self.shards, self.seq, self._loaded = fresh.table, fresh.shards, fresh.seq, False
+                    self.small, self.sizes, self._builds = fresh.small, fresh.sizes, {}
+                    self.version += 1
+            _log.warning("the index is whole again: %d pictures", self.pictures)
 
     def recount(self) -> None:
         """Sizes and slots by channel, from a loaded table."""
@@ -77,6 +142,9 @@ class EmbeddedIndex:
                 self.small[int(number)] = members.tolist()
 
     def close(self) -> None:
+        self._closing.set()
+        for watcher in self._watchers:
+            watcher.join()
         self._builder.shutdown(wait=True)
 
     # Following the log
@@ -90,6 +158,8 @@ class EmbeddedIndex:
                 last = {change.picture_id: change for change in changes}
                 living = [c.picture_id for c in last.values() if c.kind != "remove"]
                 for start in range(0, len(living), _BATCH):
+                    if self._closing.is_set():
+                        raise _Closing
                     for row in self.catalogue.features(sorted(living[start : start + _BATCH])):
                         self.insert(*row)
                 for change in last.values():
@@ -205,17 +275,47 @@ class EmbeddedIndex:
         deeper: how many times as deep as the settings say the lists are read; everything: all pictures are ranked
         (a ceiling to compare with); without: pictures that this search does not see, as if they were not there. clock:
         counts the stages "shortlist" and "rank".
+
+        Where what was loaded from files turns out to be damaged, all is built anew first.
         """
-        clock, settings = clock or Clock(), self.settings
+        clock = clock or Clock()
+        while True:
+            table = self.table
+            try:
+                ranking = self._rank(table, query, channels, deeper, everything, without, clock)
+            except Exception as error:  # numbers that nobody wrote make NumPy and FAISS raise whatever they like
+                if table is self.table:
+                    if not self._loaded:  # ours, and it would only come again
+                        raise
+                    self.build_anew(table, f"{type(error).__name__} at a search: {error}")
+                continue
+            if ranking is not None:
+                return ranking
+
+    def _rank(
+        self,
+        table: SlotTable,
+        query: Query,
+        channels: Sequence[int],
+        deeper: int,
+        everything: bool,
+        without: Collection[int],
+        clock: Clock,
+    ) -> Ranking | None:
+        """None where another index has taken this one's place meanwhile: slots of the one are nothing to the other's
+        table."""
+        settings = self.settings
         with clock.stage("shortlist"):
             if everything:
                 slots = self._visible(channels)
             else:
                 depths = deeper * settings.votes_depth, deeper * settings.global_depth
                 slots = self._shortlist(query, channels, *depths, small_whole=True, without=without).union()
+        if table is not self.table:
+            return None
         with clock.stage("rank"):
-            scores = score_slots(self.table, query, slots, pool=self.pool)
-            return best_first(self.table, slots, scores, records=settings.verified)
+            scores = score_slots(table, query, slots, pool=self.pool)
+            return best_first(table, slots, scores, records=settings.verified)
 
     def shortlist(self, query: Query, channels: Sequence[int], *, votes_depth: int, global_depth: int) -> Shortlist:
         """Picture numbers by each list, which search the small channels too, to see how good they are."""
@@ -330,3 +430,7 @@ class EmbeddedIndex:
                 }
                 for number, shard in self.shards.items()
             }
+
+
+def _nothing() -> None:
+    pass

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 
+from engine.errors import StorageError
 from engine.index import snapshot
 from engine.index.embedded import EmbeddedIndex
 from engine.index.folder_lock import FolderLock
+
+_log = logging.getLogger(__name__)
 
 
 class IndexKeeper:
@@ -16,7 +20,6 @@ class IndexKeeper:
     def __init__(self, index: EmbeddedIndex, folder: Path, lock: FolderLock | None) -> None:
         """lock: the holder's, None for who only reads. `close` releases it."""
         self._index, self._folder, self._lock = index, folder, lock
-        self._saving = threading.Lock()
         self._saver: threading.Thread | None = None
 
     @property
@@ -28,30 +31,49 @@ class IndexKeeper:
         """Maps what was saved, where it fits; the log then brings what is missing."""
         if self.holds:
             snapshot.forget_if_mostly_removed(self._folder)
-        snapshot.load(self._index, self._folder)
+            self._index.before_renewal = self._replace_damaged
+        if not snapshot.load(self._index, self._folder) and self.holds:
+            # At once: a catalogue that goes on from an older copy grows into the numbers of what was refused.
+            snapshot.forget(self._folder)
         self._index.refresh()
+
+    def _replace_damaged(self) -> None:
+        """Forgets the files of an index that was built anew, and saves that as soon as it has taken the place."""
+        snapshot.forget(self._folder)
+        self._save_in_background()
 
     def save(self) -> None:
         """Saves all that was committed until now."""
         self._index.refresh()
         if self.holds:
-            with self._saving:
-                snapshot.save(self._index, self._folder)
+            snapshot.save(self._index, self._folder)
 
     def save_if_due(self) -> None:
         """Saves in the background when more pictures than `EngineSettings.save_every` are in memory alone."""
         due = self._index.unsaved >= self._index.settings.save_every
-        if self.holds and due and (self._saver is None or not self._saver.is_alive()):
-            self._saver = threading.Thread(target=self.save, name="index-saver")
+        if self.holds and due:
+            self._save_in_background()
+
+    def _save_in_background(self) -> None:
+        if self._saver is None or not self._saver.is_alive():
+            self._saver = threading.Thread(target=self._save_or_say, name="index-saver")
             self._saver.start()
 
-    def close(self) -> None:
-        """Saves, closes the index and gives the folder free."""
-        if self.holds:
+    def _save_or_say(self) -> None:
+        try:
             self.save()
-        if self._saver is not None:
-            self._saver.join()
-        self._index.close()
+        except StorageError as error:
+            _log.error("the indexes are not saved, the next start builds what is missing: %s", error)
+
+    def close(self) -> None:
+        """Saves and closes the index. Raises StorageFull where it cannot be saved; it is closed all the same."""
+        try:
+            if self.holds:
+                self.save()
+        finally:
+            if self._saver is not None:
+                self._saver.join()
+            self._index.close()
 
     def release(self) -> None:
         """Gives the folder free."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from engine.index.checksums import FileSum
 from engine.shortlist.global_index import VectorIndex
 from engine.shortlist.votes import Segment
 from engine.values import Array
@@ -17,6 +18,8 @@ class IndexSegment:
     vectors: VectorIndex
     file_name: str | None = None
     """What its files begin with; None until it is saved."""
+    sums: dict[str, FileSum] = field(default_factory=dict)
+    """Of its files, by name; empty until it is saved, and where they were saved without."""
 
     @property
     def pictures(self) -> int:

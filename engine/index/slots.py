@@ -31,6 +31,8 @@ class SlotTable:
             base_vectors = np.zeros((0, self.dimension), np.int8)
         self.picture_ids, self.channels = np.zeros(0, np.int64), np.zeros(0, np.int32)
         self.keypoints, self.visible, self.alive = np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.uint8)
+        self.sums: dict[str, list[int]] | None = None if len(base) else {}
+        """Of the blocks of the files that hold the base, by name; None where they were saved without."""
         self.arrays = (base, np.zeros((0, KEYPOINTS, 2), np.uint64))
         self.vector_arrays = (base_vectors, np.zeros((0, self.dimension), np.int8))
 

@@ -1,4 +1,8 @@
-"""Compiling the kernels and running the network once, so that no user's request has to."""
+"""Compiling the kernels and running the network once, so that no user's request has to.
+
+`python -m engine.recognise.warm_up` does it when an image of a container is built: who runs it then finds the kernels
+beside their modules, or in the folder of NUMBA_CACHE_DIR, also where both may only be read.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from engine.describe.features import describe_photo, describe_picture, pack_feat
 from engine.describe.patch_model import PatchModel
 from engine.describe.query import Query
 from engine.describe.records import KEYPOINTS
+from engine.settings import EngineSettings
 from engine.shortlist import votes
 from engine.verify.evidence import Candidate, add_appearance, verify_all
 
@@ -28,3 +33,7 @@ def warm_up(model: PatchModel) -> None:
     votes.warm_up(record, counts, words, query.signatures)
     for evidence in verify_all(query, [Candidate(0, 1.0, rows, (360, 480))]):
         add_appearance(evidence, image, image, model)
+
+
+if __name__ == "__main__":
+    warm_up(PatchModel(EngineSettings.model))

@@ -90,13 +90,31 @@ def search(vectors: VectorIndex, queries: FloatArray, allowed: Array, *, depth: 
     return vectors.places[row[first]], similarity[first]
 
 
+FILES = ("vectors.faiss", "vector-slots.npy")
+"""How the names of a saved index's files end."""
+
+
 def save_index(vectors: VectorIndex, path: Path) -> None:
     faiss.write_index(vectors.index, f"{path}-vectors.faiss")
     np.save(f"{path}-vector-slots.npy", vectors.places)
-    for name in ("vectors.faiss", "vector-slots.npy"):
+    for name in FILES:
         with Path(f"{path}-{name}").open("rb") as file:
             os.fsync(file.fileno())
 
 
 def load_index(path: Path) -> VectorIndex:
-    return VectorIndex(np.load(f"{path}-vector-slots.npy"), faiss.read_index(f"{path}-vectors.faiss"))
+    """What `save_index` wrote. Raises ValueError, and whatever NumPy and FAISS raise, where it is not that: FAISS
+    believes what its file says, so that who has a sum of it compares that first."""
+    places = np.load(f"{path}-vector-slots.npy")
+    if places.ndim != 1 or places.dtype != np.int64 or (np.diff(places) <= 0).any() or (places < 0).any():
+        raise ValueError("places that do not grow")
+    index = faiss.read_index(f"{path}-vectors.faiss")
+    whole = index.ntotal == len(places) and index.metric_type == faiss.METRIC_INNER_PRODUCT
+    if isinstance(index, faiss.IndexIVF):
+        lists = index.invlists
+        whole &= index.nprobe == _PROBES and lists is not None and index.quantizer.ntotal == index.nlist == lists.nlist
+    else:
+        whole &= isinstance(index, faiss.IndexScalarQuantizer) and index.codes.size() == index.ntotal * index.d
+    if not whole:
+        raise ValueError("FAISS has another index than was written")
+    return VectorIndex(places, index)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
 from engine.describe.records import record_at, word_of
 from engine.describe.signatures import HAMMING_WEIGHT, popcount
 from engine.describe.vocabulary import coarse_word
+from engine.kernels import kernel
 from engine.threads import run_both
 from engine.values import Array, FloatArray
 
@@ -96,7 +96,7 @@ def build_segment(settings: VoteSettings, places: Array, base: Array, later: Arr
     return Segment(settings, first, last, len(places), offsets, posted, signatures, norms)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _count(places, base, later, counts, keypoints, half_bits, totals):  # type: ignore[no-untyped-def]
     for place in places:
         record = record_at(base, later, place)
@@ -104,7 +104,7 @@ def _count(places, base, later, counts, keypoints, half_bits, totals):  # type: 
             totals[np.int64(coarse_word(word_of(record[i, 1]), half_bits)) + 1] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _post(places, base, later, counts, keypoints, half_bits, fill, posted, signatures):  # type: ignore[no-untyped-def]
     for place in places:
         record = record_at(base, later, place)
@@ -167,7 +167,7 @@ def _vote_range(
     return hit.astype(np.int64) + segment.first + low, values
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _vote(words, signatures, offsets, places, posted, low, high, postings, limit, allowed, scores, voter, touched):  # type: ignore[no-untyped-def]
     """Adds exp(-(h / 14)^2) * idf^2 for every vote; gives the number of pictures touched."""
     number = 0
@@ -175,7 +175,8 @@ def _vote(words, signatures, offsets, places, posted, low, high, postings, limit
         for k in range(words.shape[1]):
             word = words[n, k]
             start, end = offsets[word], offsets[word + 1]
-            if start == end:
+            # What is mapped from a file is checked when it is loaded; nothing but these two lines reads it again.
+            if start < 0 or start >= end or end > len(places):
                 continue
             idf = np.log(np.float32(postings) / np.float32(end - start))
             weight = np.float32(idf * idf)
@@ -191,6 +192,8 @@ def _vote(words, signatures, offsets, places, posted, low, high, postings, limit
                 place = np.int64(places[p])
                 if place >= high:
                     break
+                if place < low:  # a damaged file: postings are sorted
+                    continue
                 distance = popcount(signatures[n] ^ posted[p])  # type: ignore[call-arg, var-annotated]
                 if distance > limit or allowed[place] == 0:
                     continue
@@ -207,6 +210,9 @@ def _vote(words, signatures, offsets, places, posted, low, high, postings, limit
 
 _FILES = {"offsets": "offsets", "places": "slots", "signatures": "signatures", "norms": "norms"}
 """Names of the arrays in files, in the order of Segment's fields."""
+_KINDS = {"offsets": np.int64, "places": np.uint32, "signatures": np.uint64, "norms": np.float32}
+FILES = tuple(f"{file_name}.npy" for file_name in _FILES.values())
+"""How the names of a segment's files end."""
 
 
 def save_segment(segment: Segment, path: Path) -> None:
@@ -219,9 +225,34 @@ def save_segment(segment: Segment, path: Path) -> None:
 
 
 def load_segment(path: Path, settings: VoteSettings, first: int, last: int, pictures: int) -> Segment:
-    """Maps what `save_segment` wrote; nothing is read before it is needed."""
+    """Maps what `save_segment` wrote; what is large is not read before it is needed. Raises ValueError, and whatever
+    NumPy raises at a damaged header, where a search could not trust it."""
     arrays = [np.load(f"{path}-{file_name}.npy", mmap_mode="c") for file_name in _FILES.values()]
-    return Segment(settings, first, last, pictures, *(a.view(np.ndarray) for a in arrays))
+    segment = Segment(settings, first, last, pictures, *(a.view(np.ndarray) for a in arrays))
+    _check(segment)
+    return segment
+
+
+def _check(segment: Segment) -> None:
+    """That compiled code stays within the arrays. The places of the postings are left to `_vote`, which passes over
+    those that are out of range: there are 400 a picture. Raises ValueError."""
+    preset, offsets = segment.settings, segment.offsets
+    sound = 1 <= preset.half_bits <= 10 and preset.words >= 1 and 0 <= preset.hamming <= 64 and preset.keypoints >= 1
+    if not sound or not 0 <= segment.first <= segment.last or segment.pictures < 0:
+        raise ValueError(f"a segment of {segment.pictures} in [{segment.first}, {segment.last}) with {preset}")
+    postings = len(segment.signatures)
+    lengths = {
+        "offsets": 2 ** (2 * preset.half_bits) + 1,
+        "places": postings,
+        "signatures": postings,
+        "norms": segment.last - segment.first,
+    }
+    for name, length in lengths.items():
+        array = getattr(segment, name)
+        if array.shape != (length,) or array.dtype != _KINDS[name]:
+            raise ValueError(f"{name} is {array.shape} of {array.dtype}, not {length} of {np.dtype(_KINDS[name])}")
+    if offsets[0] != 0 or offsets[-1] != postings or (np.diff(offsets) < 0).any():
+        raise ValueError("offsets that do not grow from the first posting to the last")
 
 
 def warm_up(record: Array, counts: Array, words: Array, signatures: Array) -> None:

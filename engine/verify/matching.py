@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from engine.describe.orb_bits import orb_similarities
 from engine.describe.query import Query
 from engine.describe.records import unpack
 from engine.describe.signatures import unpack_signatures
+from engine.kernels import kernel
 from engine.values import Array, ByteArray, FloatArray
 from engine.verify.homography import INLIER_PIXELS, find_homography, project
 
@@ -64,7 +64,7 @@ def one_to_one(similarity: FloatArray, *, ratio: float = RATIO) -> tuple[Array, 
     return rows, column[rows], quality[rows]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _nearest(similarity):  # type: ignore[no-untyped-def]  # compiled by Numba
     """Nearest column of each row, its similarity and the second best similarity; nearest row of each column."""
     rows, columns = similarity.shape
@@ -115,7 +115,7 @@ def _guided(
     return rows, columns, int(inside.sum())
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _meeting(similarity, projected, points):  # type: ignore[no-untyped-def]  # compiled by Numba
     """Pairs that are each other's most similar among those that meet within INLIER_PIXELS."""
     rows, columns = similarity.shape

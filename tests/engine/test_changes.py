@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from engine.image import encode_jpeg
 from engine.recognizer import Recognizer
 from tests.support.answers import assert_answer
@@ -23,6 +27,22 @@ class TestChanges:
         assert recognizer.remove("one", "xyz") is True
         assert recognizer.remove("one", "xyz") is False
         assert recognizer.recognise(photo, ["one"], k=5).results == ()
+
+    @pytest.mark.parametrize("field", ["note", "channel", "uuid", "level"])
+    def test_a_field_that_cannot_change(self, recognizer: Recognizer, field: str) -> None:
+        """A field that a picture has not, or that nobody may set, is a TypeError that names it; nothing is changed."""
+        jpeg = encode_jpeg(poster(1))
+        before = recognizer.add("one", "abc", jpeg, metadata="old")
+        changes: dict[str, Any] = {"metadata": "new", field: "x"}
+        calls: tuple[Any, ...] = (
+            lambda: recognizer.update("one", "abc", **changes),
+            lambda: recognizer.replace("one", "abc", image=jpeg, **changes),
+        )
+        for call in calls:
+            with pytest.raises(TypeError, match=rf"\b{field}\b"):
+                call()
+        assert recognizer.get("one", "abc") == before
+        assert recognizer.catalogue.last_seq() == 1
 
     def test_added_inactive(self, recognizer: Recognizer) -> None:
         """A picture may be added hidden."""

@@ -24,20 +24,27 @@ from training.export.patch_model import PARITY
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and deviation of ImageNet's training pictures, as all of torchvision's classification weights expect them."""
 SEED = 0
-"""Seed of random weights and of the noise that parity is measured on: two exports are the same."""
+"""Decides random weights and the noise that parity is measured on: two exports are the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a network reads. size: (H, W) in pixels; mean, std: of RGB values 0 to 1; resize, crop_share, pooling: as
-    in engine/full_image/card.py; pooling None takes the output as it is where it has two axes, and else its mean."""
+    """How images are made ready for a network, and its output is made a vector; the card tells the engine
+    (`engine.full_image.card`)."""
 
     size: tuple[int, int]
+    """Height and width in pixels."""
     mean: Sequence[float] = IMAGENET_MEAN
+    """What is taken off the RGB values, which are 0 to 1."""
     std: Sequence[float] = IMAGENET_STD
+    """What they are divided by then."""
     resize: str = "letterbox"
+    """How an image comes to `size`: one of the card's ways."""
     crop_share: float = 1.0
+    """Share of the shorter side that "crop" keeps."""
     pooling: str | None = None
+    """One of the card's ways to make the output a vector; None takes it as it is where it has two axes, else its
+    mean."""
 
 
 def export_module(

@@ -1,4 +1,4 @@
-"""From a checkpoint to what `models/` holds: the ONNX network, the vocabulary and the card."""
+"""Makes of a checkpoint what `models/` holds: the ONNX network, the vocabulary and the card."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def quantise_network(source: Path, target: Path, patches: ByteArray) -> float:
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture's keypoints, their patches, and its (width, height) in which they are."""
+    """A picture's keypoints, their patches, and the (width, height) in which they are."""
 
     keypoints: Keypoints
     patches: ByteArray

@@ -49,7 +49,7 @@ def tree_of(points: FloatArray, *, seed: int) -> list[FloatArray]:
 
 
 def fit_words(per_picture: list[FloatArray], *, vlad_words: int = 64, seed: int = 0) -> Vocabulary:
-    """From the descriptors of each training picture, a list of (N_i, D) float32: words and medians. Repeatability
+    """Words and medians, fitted on the descriptors of each training picture, a list of (N_i, D) float32. Repeatability
     (`training.learn.repeatability`) and projection (`with_projection`) are to be fitted after it, in this order, since
     each reads what was fitted before it."""
     rng = np.random.default_rng(seed)

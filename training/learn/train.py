@@ -1,4 +1,4 @@
-"""Train the patch network on shards of patch pairs. Reads from top to bottom.
+"""Trains the patch network on shards of patch pairs. Reads from top to bottom.
 
 Hardest-in-batch triplets (HardNet, Mishchuk et al. 2017, equation 2), once on the descriptors and once on
 their softened signs, so that the Hamming distance of the 64-bit signatures separates as well.
@@ -24,30 +24,42 @@ from training.learn.network import PatchNetwork, check_shape
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """channels, strides: of the network's convolutions; steps and minutes: training ends with whichever comes
-    first, and the learning rate falls to zero towards it; runs x run_length: a batch is made of runs of
-    neighbouring pairs, so that patches of one picture are negatives of each other; sign_weight: share of
-    the loss on softened signs, 0 switches it off; second_order_weight: of the second-order term beside each
-    triplet loss, likewise; teacher_weight: of the distance to a teacher's descriptors, where there is one;
-    bfloat16: convolutions in bfloat16, channels last, which halves the time of a step and more where the
-    processor has the instructions."""
+    """What `train` can be told; a file of settings has these keys."""
 
     channels: tuple[int, ...] = (16, 32, 64, 128)
+    """Maps that each of the network's convolutions gives."""
     strides: tuple[int, ...] = (2, 2, 1, 2)
+    """Steps of each convolution, in pixels; their product is 8."""
     dimension: int = 64
+    """Numbers of a descriptor."""
     steps: int = 20_000
+    """Training ends after so many batches, and the learning rate falls to zero towards the end."""
     minutes: float | None = None
+    """Training ends after so long, if that comes first; None: it does not look at the clock."""
     runs: int = 32
+    """A batch is made of so many runs of neighbouring pairs, so that patches of one picture are negatives of each
+    other."""
     run_length: int = 24
+    """Pairs of a run."""
     learning_rate: float = 3e-3
+    """Where it begins, after 200 steps of rising."""
     weight_decay: float = 1e-4
+    """AdamW's."""
     margin: float = 1.0
+    """By how much a negative has to be further away than the positive, before a triplet costs nothing."""
     sign_weight: float = 0.5
+    """Share of the loss that is taken on softened signs; 0 switches it off."""
     second_order_weight: float = 1.0
+    """Weight of the second-order term beside each triplet loss; 0 switches it off."""
     teacher_weight: float = 10.0
+    """Weight of the distance to a teacher's descriptors, where there is a teacher."""
     bfloat16: bool = True
+    """Convolutions work in bfloat16, channels last, which halves the time of a step and more where the processor has
+    the instructions."""
     seed: int = 0
+    """Decides the first weights and the order of the pairs."""
     validate_every: int = 250
+    """Steps between two looks at the held-out pairs; the checkpoint and a row of the log are written then, too."""
 
     def __post_init__(self) -> None:
         """Raises ResearchError for a shape that no network has: before pairs are made, which takes long."""
@@ -101,8 +113,8 @@ def soft_signs(descriptors: Tensor) -> Tensor:
 
 
 def batch_loss(network: PatchNetwork, both: Tensor, settings: TrainingSettings, taught: Tensor | None = None) -> Tensor:
-    """The patches of N pairs, (2N, 32, 32) uint8, first the patches of one side, then those of the other; taught: (2N,
-    D) unit vectors that a teacher gives for them."""
+    """The loss of N pairs. both: (2N, 32, 32) uint8, first the patches of one side, then those of the other; taught:
+    (2N, D) unit vectors that a teacher gives for them."""
     with torch.autocast(both.device.type, torch.bfloat16, enabled=settings.bfloat16):
         described = network(both)
     da, db = described.float().chunk(2)
@@ -146,7 +158,7 @@ def validate(network: PatchNetwork, a: Tensor, b: Tensor) -> dict[str, float]:
 
 
 def unwatched(share: float, state: str) -> None:
-    """For whoever needs no progress bar."""
+    """A `watch` that tells nobody."""
 
 
 def train(

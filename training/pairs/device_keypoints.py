@@ -21,7 +21,7 @@ _CIRCLE = (
     *((0, -3), (-1, -3), (-2, -2), (-3, -1), (-3, 0), (-3, 1), (-2, 2), (-1, 3)),
 )
 TILES = 8
-"""Tiles of the equalisation in each direction (`engine.describe.keypoints.DetectorSettings.contrast`)."""
+"""How many tiles the equalisation has in each direction (`engine.describe.keypoints.DetectorSettings.contrast`)."""
 _HARRIS_BLOCK = 7
 _HARRIS_K = 0.04
 _CENTROID_RADIUS = 15
@@ -29,13 +29,16 @@ _CENTROID_RADIUS = 15
 
 @dataclass(frozen=True)
 class BatchKeypoints:
-    """K keypoints of each of B images, as `engine.describe.keypoints.Keypoints`; those that an image has fewer are not
-    `valid`. xy: (B, K, 2); scale, angle: (B, K) float32; valid: (B, K) bool."""
+    """K keypoints of each of B images, as `engine.describe.keypoints.Keypoints` has those of one."""
 
     xy: Tensor
+    """(B, K, 2) float32."""
     scale: Tensor
+    """(B, K) float32."""
     angle: Tensor
+    """(B, K) float32."""
     valid: Tensor
+    """(B, K) bool: False in the columns that an image does not fill, because it has fewer keypoints."""
 
 
 def detect_batch(gray: Tensor, settings: DetectorSettings) -> BatchKeypoints:
@@ -123,12 +126,14 @@ def _shares(count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class _Corners:
-    """Place, FAST's score (0: none) and Harris response of one level of B images; all (B, N)."""
+    """N corners of one level of each of B images; all fields are (B, N)."""
 
     x: Tensor
     y: Tensor
     score: Tensor
+    """FAST's; 0 where there is no corner."""
     response: Tensor
+    """Harris's."""
 
 
 def _corners(level: Tensor, share: int) -> _Corners:

@@ -41,14 +41,18 @@ class Canvases:
 
 @dataclass(frozen=True)
 class Warps:
-    """B warps (`training.simulation.warp.Warp`) as tensors: H (B, 3, 3), bend (B,), waves (B, W, 4), folds (B, F, 3),
-    size (B, 2). Where a photo has fewer waves or folds than another the rest are zero, which moves nothing."""
+    """B warps as tensors; the fields are those of `training.simulation.warp.Warp`."""
 
     H: Tensor
+    """(B, 3, 3)."""
     bend: Tensor
+    """(B,)."""
     waves: Tensor
+    """(B, W, 4); where a photo has fewer than another the rest are zero, which moves nothing."""
     folds: Tensor
+    """(B, F, 3), likewise."""
     size: Tensor
+    """(B, 2)."""
 
     @staticmethod
     def of(warps: Sequence[Warp], device: torch.device) -> Warps:
@@ -92,7 +96,7 @@ def photograph(
     generator: torch.Generator,
 ) -> Tensor:
     """Photos of B pictures, by B recipes of one size, among `others`, each of which holds one more picture for every
-    photo; whole numbers. generator: of the noise, on the pictures' device."""
+    photo; whole numbers. generator: draws the noise, on the pictures' device."""
     device = pictures.pictures.device
     width, height = recipes[0].size
     grid = _grid(width, height, device)

@@ -40,8 +40,8 @@ class PatchPairs:
 
 
 def is_validation(folder: Path, paths: list[Path], *, share: float = 0.06) -> np.ndarray:
-    """(N,) bool: pictures held out. Whole sources are (`manifest.csv`'s source_repository, where there is
-    one; else the picture's own name), never single views."""
+    """(N,) bool: which pictures are held out. Whole sources are held out, never single views of one: a picture's source
+    is its source_repository in `manifest.csv`, where there is one, else its own name."""
     sources: dict[str, str] = {}
     manifest = folder / "manifest.csv"
     if manifest.exists():
@@ -114,7 +114,6 @@ def generate(
 ) -> Iterator[PatchPairs]:
     """Pairs picture after picture, without end; the same for the same seed. The share `invented` of the pictures
     is replaced by a new one, or goes with a look-alike, whose pairs are mixed with its own."""
-    cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
     while True:
         for number in rng.permutation(len(paths)):

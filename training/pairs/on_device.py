@@ -35,7 +35,7 @@ those of processes, which read 640 pixels; those would take half as much memory 
 GENTLE, RAMP = 0.4, 0.3
 """Photos begin with this strength, and reach all of it after this share of the training."""
 PHOTO_BYTES = 128 * 2**20
-"""Bytes of a device's memory that a photo of the largest size takes on its way (measured on a processor: 97 MiB)."""
+"""The device's memory that a photo of the largest size takes on its way (measured on a processor: 97 MiB)."""
 EXACT = "donot_use_mm_for_euclid_dist"
 """Distances by a matrix product would be wrong by a fifth of a pixel."""
 ATTEMPTS = 8
@@ -46,17 +46,23 @@ LUMINANCE = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Bank:
-    """N pictures to take photos of, as `Canvases`, and K keypoints of each as the engine finds them in a picture of
-    `PICTURE_DETECTOR`'s size: xy (N, K, 2), scale, angle (N, K) float32, NaN where a picture has fewer; patches
-    (N, K, 32, 32) uint8. original: (N,) int64, the row of the picture whose look-alike it is, or its own."""
+    """N pictures to take photos of, and K keypoints of each, as the engine finds them in a picture of
+    `PICTURE_DETECTOR`'s size."""
 
     pictures: Tensor
+    """(N, 3, CANVAS, CANVAS) uint8, as in `Canvases`."""
     sizes: Tensor
+    """(N, 2) float32: width and height of each picture on its canvas."""
     xy: Tensor
+    """(N, K, 2) float32: places of the keypoints, NaN where a picture has fewer."""
     scale: Tensor
+    """(N, K) float32, NaN likewise."""
     angle: Tensor
+    """(N, K) float32 in radians, NaN likewise."""
     patches: Tensor
+    """(N, K, 32, 32) uint8: the patch of each keypoint."""
     original: Tensor
+    """(N,) int64: the row of the picture whose look-alike this one is, or its own."""
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -204,11 +210,11 @@ class SimulatedPairs:
         return Canvases(self._bank.pictures[rows].to(self._device), self._bank.sizes[rows].to(self._device))
 
     def _matched(
-        self, bank: Bank, seen: BatchKeypoints, warps: Warps, grown: float, generator: torch.Generator
+        self, bank: Bank, seen: BatchKeypoints, warps: Warps, enlargement: float, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Of at most `run_length` pairs a photo, no two at the same place: number of the photo, column of the picture's
-        keypoint, column of the photo's, (M,) each. grown: of the photo before keypoints were sought."""
-        ours, theirs = corresponding_batch(bank, seen, warps, grown)
+        """At most `run_length` pairs of each photo, no two at the same place: (M,) numbers of the photos, columns of
+        the pictures' keypoints and columns of the photos'. enlargement: as in `corresponding_batch`."""
+        ours, theirs = corresponding_batch(bank, seen, warps, enlargement)
         priority = torch.rand(ours.shape, generator=generator, device=ours.device) * ours
         cell = (bank.xy.nan_to_num(0) / CELL).long()
         across = PICTURE_DETECTOR.long_side // CELL + 1
@@ -231,11 +237,11 @@ def to_gray(photos: Tensor, long_side: int) -> Tensor:
     return functional.interpolate(gray[:, None], size, mode="bilinear")[:, 0].round()
 
 
-def corresponding_batch(bank: Bank, seen: BatchKeypoints, warps: Warps, grown: float) -> tuple[Tensor, Tensor]:
-    """For each keypoint of the pictures (B, K): whether one of the photo's shows the same point, and the column of the
-    best. As `training.pairs.in_processes.corresponding`; the photos were resized by `grown` before keypoints were
-    sought."""
-    xy, scale = (seen.xy + 0.5) / grown - 0.5, seen.scale / grown
+def corresponding_batch(bank: Bank, seen: BatchKeypoints, warps: Warps, enlargement: float) -> tuple[Tensor, Tensor]:
+    """(B, K) for each keypoint of the pictures: whether one of its photo's shows the same point, and the column of the
+    best, by the rule of `training.pairs.in_processes.corresponding`. enlargement: the factor by which the photos were
+    resized before their keypoints were sought."""
+    xy, scale = (seen.xy + 0.5) / enlargement - 0.5, seen.scale / enlargement
     heading = torch.stack([seen.angle.cos(), seen.angle.sin()], -1)
     aside = torch.stack([-heading[..., 1], heading[..., 0]], -1)
     factor = PICTURE_DETECTOR.long_side / bank.sizes.amax(1)[:, None, None]

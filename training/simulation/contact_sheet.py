@@ -20,10 +20,11 @@ from engine.values import ColorImage
 from training.simulation.photographs import simulate
 
 CELL = 200
-"""Pixels on a side."""
+"""Pixels on a side of the square that holds one picture."""
 ROWS, COLUMNS = 6, 4
-"""Columns and rows of each half."""
+"""How many squares each half of the sheet has."""
 GAP = 12
+"""White pixels between the halves."""
 
 
 def contact_sheet(pictures: list[Path], photos: list[Path], *, strength: float = 1.0, seed: int = 0) -> ColorImage:
@@ -41,7 +42,7 @@ def contact_sheet(pictures: list[Path], photos: list[Path], *, strength: float =
 
 
 def _readable(paths: list[Path], rng: np.random.Generator) -> list[ColorImage]:
-    """The first paths, in random order, that can be read, as many as one half has cells."""
+    """The first that can be read of the paths in random order, as many as one half has squares."""
     found: list[ColorImage] = []
     for number in rng.permutation(len(paths)):
         image = read_rgb(paths[number])

@@ -41,52 +41,70 @@ class Cover:
 
 @dataclass(frozen=True, kw_only=True)
 class Light:
-    """In coordinates of -0.5 to 0.5 across and down the photo. gradient: (direction, amount); shadow: (direction,
-    offset, steepness, loss); glare: (x, y, width, height, amount); reflection of the first other picture: (blur's
-    sigma, grey levels from which it shows, gain); each None where there is none. cast: (3,) factors. Then gamma, and
-    contrast around 128 with level."""
+    """How the scene is lit, in the order in which it is applied. Places are in coordinates of -0.5 to 0.5 across and
+    down the photo; an effect that is None is not there."""
 
     gradient: tuple[float, float] | None
+    """Direction in which it grows brighter, and by how much."""
     shadow: tuple[float, float, float, float] | None
+    """Direction, offset and steepness of a shadow's edge, and the share of light that it takes."""
     glare: tuple[float, float, float, float, float] | None
+    """A bright spot: x, y, width, height, and the grey levels that it adds."""
     reflection: tuple[float, float, float] | None
+    """The first of the other pictures, mirrored: sigma of its blur, the grey level from which it shows, its gain."""
     cast: FloatArray
+    """(3,) factors of the colours."""
     gamma: float
+    """Exponent of the brightness, 0 to 1."""
     contrast: float
+    """Factor of the distance to grey level 128."""
     level: float
+    """Grey levels that are added last."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lens:
-    """moire: (3, 3), for each channel direction, wave number and phase; blur: sigma of defocus; motion: (pixels,
-    degrees); enlarged: a photo this much smaller was brought to size; noise: sigma. None or 0: none."""
+    """What the camera does to the light that it gets, in the order in which it is applied; None or 0 for what it does
+    not."""
 
     moire: FloatArray | None
+    """(3, 3): a wave for each channel, by its direction, wave number and phase."""
     blur: float
+    """Sigma of the defocus, in pixels."""
     motion: tuple[int, float] | None
+    """Length in pixels and direction in degrees of the camera's movement."""
     enlarged: float | None
+    """The photo was this share of its size before it was brought to size."""
     noise: float
+    """Sigma of the sensor's noise, in grey levels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finish:
-    """What phones do then. grain: blur's sigma of the noise, 0 for none; smoothing against it; sharpening: (amount,
-    sigma), or None; quality: of JPEG."""
+    """What phones make of the image that their sensor gives."""
 
     grain: float
+    """Sigma by which the noise is blurred, 0 for noise of single pixels."""
     smoothing: Literal["median", "bilateral"] | None
+    """The filter against the noise."""
     sharpening: tuple[float, float] | None
+    """Amount and sigma of an unsharp mask."""
     quality: int
+    """JPEG's, 1 to 100."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All but the noise itself and the finish. size: the photo's (width, height)."""
+    """All that decides how a photo looks, but the noise itself and the finish."""
 
     size: tuple[int, int]
+    """The photo's width and height."""
     warp: Warp
+    """Where the photo shows the picture."""
     background: Background
+    """What lies behind the picture."""
     cover: Cover | None
+    """What lies in front of it."""
     light: Light
     lens: Lens
 
@@ -124,7 +142,7 @@ def draw_batch(
     size: tuple[int, int],
     others: int,
 ) -> tuple[list[Recipe], list[Finish]]:
-    """For photos of one size, a recipe and a finish each."""
+    """A recipe and a finish for each of several photos of one size."""
     recipes, finishes = [], []
     for picture_size, strength in zip(picture_sizes, strengths, strict=True):
         recipes.append(draw_recipe(rng, picture_size=picture_size, size=size, others=others, strength=strength))

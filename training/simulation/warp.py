@@ -13,19 +13,18 @@ from engine.values import FloatArray
 
 @dataclass(frozen=True)
 class Warp:
-    """Where each photo pixel comes from in the picture.
-
-    H_photo_to_plane maps photo pixels to the flat, visible face, [-1, 1] in both axes; `bend` is half the
-    angle that a curved picture wraps around a vertical cylinder (0: flat); `waves`: rows of (direction, wave
-    number, phase, amplitude), each a ripple of the paper in plane coordinates, and `folds`: rows of (direction,
-    offset, lost share), straight creases behind which the paper leans away; `size` is (width, height).
-    """
+    """Where each photo pixel comes from in the picture."""
 
     H_photo_to_plane: NDArray[np.float64]
+    """(3, 3): maps photo pixels to the flat, visible face, which is [-1, 1] in both axes."""
     bend: float
+    """Half the angle, in radians, that a curved picture wraps around a vertical cylinder; 0 for a flat one."""
     size: tuple[int, int]
+    """The picture's width and height."""
     waves: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    """(W, 4): direction, wave number, phase and amplitude of each ripple of the paper, in plane coordinates."""
     folds: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
+    """(F, 3): direction, offset and lost share of each straight crease, behind which the paper leans away."""
 
     @property
     def flat(self) -> bool:

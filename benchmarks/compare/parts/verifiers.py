@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from benchmarks.compare.methods import Estimator, Verifier
 from benchmarks.compare.parts.feature_store import Arrays
 from engine.describe.signatures import popcount
+from engine.kernels import kernel
 from engine.values import Array, FloatArray
 from engine.verify.homography import quad_is_sane
 
@@ -66,7 +66,7 @@ def _unit(descriptors: Array) -> FloatArray:
     return unit
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _nearest_bits(photo, picture):  # type: ignore[no-untyped-def]  # compiled by Numba
     """(N,) each photo row's nearest picture row, the bits in which they differ, and those of the second nearest; (M,)
     each picture row's nearest photo row."""
@@ -96,7 +96,7 @@ def _nearest_bits(photo, picture):  # type: ignore[no-untyped-def]  # compiled b
     return column, best, second, back
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _nearest_vectors(similarity):  # type: ignore[no-untyped-def]  # compiled by Numba
     """The same from unit vectors' inner products (N, M), with Euclidean distances."""
     rows, columns = similarity.shape

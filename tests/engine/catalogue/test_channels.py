@@ -6,12 +6,45 @@ from typing import Any
 
 import pytest
 
-from engine.catalogue import Catalogue
+from engine.catalogue import Catalogue, channels
+from engine.catalogue.transactions import writing
 from engine.errors import (
     ChannelExists,
     ChannelNotFound,
 )
 from tests.support.made_catalogue import add, state
+
+
+class TestChannelNumbers:
+    """Names are looked up together."""
+
+    NAMES = tuple(f"channel.{number}" for number in range(1234))
+    """More than one query takes: 500 (`channels._NAMES_AT_ONCE`)."""
+
+    @pytest.fixture
+    def many(self, catalogue: Catalogue) -> Catalogue:
+        with writing(catalogue.database) as connection:
+            for name in self.NAMES:
+                channels.insert(connection, name, owner=None, quota=None)
+        return catalogue
+
+    def test_order_and_each_once(self, many: Catalogue) -> None:
+        """In the order of the names, each once, however many."""
+        by_name = {channel.name: channel.id for channel in many.channels()}
+        asked = [*reversed(self.NAMES), "one", *self.NAMES[:600]]
+        assert many.channel_numbers(asked) == [by_name[name] for name in (*reversed(self.NAMES), "one")]
+
+    @pytest.mark.parametrize("place", [0, 499, 500, 1234])
+    def test_a_missing_name(self, many: Catalogue, place: int) -> None:
+        """Wherever it stands among them, ChannelNotFound names it."""
+        asked = [*self.NAMES[:place], "none", *self.NAMES[place:]]
+        with pytest.raises(ChannelNotFound) as caught:
+            many.channel_numbers(asked)
+        assert caught.value.channel == "none"
+
+    def test_none(self, catalogue: Catalogue) -> None:
+        """No names have no numbers."""
+        assert catalogue.channel_numbers([]) == []
 
 
 class TestChannels:
@@ -66,6 +99,7 @@ class TestChannels:
         "call",
         [
             lambda c: c.channel("none"),
+            lambda c: c.channel_numbers(["one", "none"]),
             lambda c: c.remove_channel("none"),
             lambda c: add(c, "abc", "none"),
             lambda c: c.remove_picture("none", "abc"),

@@ -13,7 +13,7 @@ from engine.errors import (
     PictureNotFound,
     QuotaExceeded,
 )
-from tests.support.made_catalogue import FACTS, add, identifiers, state, whole
+from tests.support.made_catalogue import FACTS, FEATURES, add, identifiers, state, whole
 
 
 class TestPictures:
@@ -130,6 +130,20 @@ class TestUpdate:
         with pytest.raises(PictureNotFound):
             catalogue.update_picture("one", "abc", metadata="")
         assert catalogue.last_seq() == 0
+
+    @pytest.mark.parametrize("field", ["note", "channel", "id", "uuid", "added_at"])
+    def test_a_field_that_cannot_change(self, catalogue: Catalogue, field: str) -> None:
+        """Any other field is a TypeError that names it and what there is, and nothing of the change is done."""
+        add(catalogue, "abc")
+        before = state(catalogue)
+        calls: tuple[Any, ...] = (
+            lambda changes: catalogue.update_picture("one", "abc", **changes),
+            lambda changes: catalogue.replace_picture("one", "abc", FEATURES, **FACTS, **changes),
+        )
+        for call in calls:
+            with pytest.raises(TypeError, match=rf"no {field} to change; there are active, facts, identifier, meta"):
+                call({"metadata": "new", field: 1})
+            assert state(catalogue) == before
 
     def test_features(self, catalogue: Catalogue) -> None:
         """New features replace the old ones; the picture and its rendition stay."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from benchmarks.compare.parts.feature_store import Arrays
 from benchmarks.compare.parts.local_features import Classical
 from benchmarks.compare.parts.shortlists.ordering import best
 from engine.describe.signatures import popcount
 from engine.errors import ResearchError
+from engine.kernels import kernel
 from engine.values import Array, FloatArray
 
 _BRANCHES = 256
@@ -143,7 +143,7 @@ def _words(descriptors: Array, roots: Array, leaves: Array) -> Array:
     return _descend(np.ascontiguousarray(descriptors), roots, leaves)  # type: ignore[no-any-return]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _nearest(descriptors, centres):  # type: ignore[no-untyped-def]  # compiled by Numba
     result = np.zeros(len(descriptors), np.int64)
     for i in range(len(descriptors)):
@@ -151,7 +151,7 @@ def _nearest(descriptors, centres):  # type: ignore[no-untyped-def]  # compiled 
     return result
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _descend(descriptors, roots, leaves):  # type: ignore[no-untyped-def]  # compiled by Numba
     result = np.zeros(len(descriptors), np.int64)
     for i in range(len(descriptors)):
@@ -160,7 +160,7 @@ def _descend(descriptors, roots, leaves):  # type: ignore[no-untyped-def]  # com
     return result
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _closest(bits, centres):  # type: ignore[no-untyped-def]  # compiled by Numba
     nearest, chosen = 1_000_000, 0
     for c in range(len(centres)):

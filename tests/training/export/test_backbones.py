@@ -1,9 +1,8 @@
-"""Networks of PyTorch as full-image models: any module, and torchvision's backbones with random weights."""
+"""torchvision's backbones as full-image models, with random weights."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 import urllib.request
 from pathlib import Path
@@ -14,20 +13,19 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from engine.errors import ModelError, ResearchError
-from engine.full_image.model import FullImageModel, FullImageSettings, best_view, to_input
+from engine.errors import ResearchError
+from engine.full_image.model import FullImageModel, to_input
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'obverse[train]'")
 
 from torch import nn  # noqa: E402  # needs torch
 
+from tests.support.small_networks import Small, blocks  # noqa: E402
 from training.export import backbones  # noqa: E402
 from training.export.backbones import export_backbone, take_classifier_off  # noqa: E402
-from training.export.full_image import Reading, export_module  # noqa: E402
 from training.export.patch_model import PARITY  # noqa: E402
 
-SMALL = Reading(size=(40, 32))
 NAME = "squeezenet1_1"
 """Of torchvision's networks one of the quickest to export."""
 needs_torchvision = pytest.mark.skipif(
@@ -36,132 +34,8 @@ needs_torchvision = pytest.mark.skipif(
 )
 
 
-class Small(nn.Module):
-    """Two convolutions; a map (N, 16, h, w), a vector (N, 16) or tokens (N, T, 16)."""
-
-    def __init__(self, *, ends: str = "map") -> None:
-        super().__init__()
-        self.ends = ends
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU()
-        )
-
-    def forward(self, images: Any) -> Any:
-        x = self.features(images)
-        if self.ends == "map":
-            return x
-        return x.mean((2, 3)) if self.ends == "vector" else x.flatten(2).transpose(1, 2)
-
-
-def small(**options: Any) -> Small:
-    torch.manual_seed(5)
-    return Small(**options)
-
-
-def pictures(count: int = 4) -> list[np.ndarray]:
-    """Blocks of colour, different in each."""
-    rng = np.random.default_rng(2)
-    return [np.kron(rng.integers(0, 256, (6, 5, 3), np.uint8), np.ones((20, 20, 1), np.uint8)) for _ in range(count)]
-
-
 def obverse(*arguments: object) -> Any:
     return CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "160", "NO_COLOR": "1"})
-
-
-class TestExportModule:
-    @pytest.mark.parametrize(("ends", "pooling"), [("map", "mean"), ("vector", "none"), ("tokens", "mean")])
-    def test_the_same_descriptors(self, tmp_path: Path, ends: str, pooling: str) -> None:
-        """The engine's descriptors are those that PyTorch gives for the same pixels, pooled and of unit length."""
-        module = small(ends=ends)
-        card = export_module(module, tmp_path, name="small", reading=SMALL, about={"licence": "none"})
-        assert card["pooling"] == pooling
-        assert card["dimension"] == 16
-        assert card["about"]["licence"] == "none"
-        assert card["about"]["parity_to_pytorch"] <= PARITY <= 1e-4
-        assert card["about"]["parameters"] == sum(p.numel() for p in module.parameters())
-        model = FullImageModel(tmp_path)
-        pixels = np.stack([to_input(picture, model.card) for picture in pictures()])
-        assert pixels.shape == (4, 3, 40, 32)
-        with torch.no_grad():
-            expected = module.features(torch.from_numpy(pixels)).mean((2, 3))
-        expected = nn.functional.normalize(expected, dim=1).numpy()
-        found = np.concatenate([model.describe_picture(picture) for picture in pictures()])
-        np.testing.assert_allclose(found, expected, atol=1e-4)
-        assert (best_view(model.describe(pictures()[2]), found).argmax()) == 2
-
-    def test_card_file(self, tmp_path: Path) -> None:
-        """The file holds what is given back, beside the network and nothing else; a second export replaces it."""
-        for seed in (1, 2):
-            torch.manual_seed(seed)
-            card = export_module(Small(), tmp_path, name="small", reading=SMALL, opset=15)
-            assert json.loads((tmp_path / "card.json").read_text()) == card
-            assert sorted(p.name for p in tmp_path.iterdir()) == ["card.json", "small.onnx"]
-        assert card["about"]["opset"] == 15
-
-    def test_views_of_an_exported_model(self, tmp_path: Path) -> None:
-        """Any number of images goes into one inference."""
-        export_module(small(), tmp_path, name="small", reading=SMALL)
-        views = ("whole", "grid 2x2 0.6", "rotate 90/180/270")
-        model = FullImageModel(tmp_path, FullImageSettings(views=views))
-        assert model.describe(pictures()[0]).shape == (8, 16)
-
-    def test_what_is_chosen(self, tmp_path: Path) -> None:
-        """Size, normalisation, resize and pooling come into the card."""
-        chosen = Reading(size=(24, 30), mean=(0, 0, 0), std=(1, 1, 1), resize="crop", crop_share=0.8, pooling="gem")
-        card = export_module(small(), tmp_path, name="small", reading=chosen)
-        fields = ("size", "mean", "std", "resize", "crop_share", "pooling")
-        assert {key: card[key] for key in fields} == {
-            "size": [24, 30],
-            "mean": [0, 0, 0],
-            "std": [1, 1, 1],
-            "resize": "crop",
-            "crop_share": 0.8,
-            "pooling": "gem",
-        }
-        assert FullImageModel(tmp_path).card.gem_power == 3
-
-    def test_another_model_is_not_replaced(self, tmp_path: Path) -> None:
-        """A folder with the card of another network, such as the shipped one, is left as it is."""
-        (tmp_path / "card.json").write_text('{"network": "patch.onnx"}')
-        with pytest.raises(ResearchError, match="belongs to another model"):
-            export_module(small(), tmp_path, name="small", reading=SMALL)
-        assert (tmp_path / "card.json").read_text() == '{"network": "patch.onnx"}'
-        assert [p.name for p in tmp_path.iterdir()] == ["card.json"]
-
-    def test_what_cannot_be_exported(self, tmp_path: Path) -> None:
-        """Refused before anything is written: images too small, values that are no numbers, wrong fields, names."""
-
-        class Nothing(nn.Module):
-            def forward(self, images: Any) -> Any:
-                return images.flatten(1) * float("nan")
-
-        class Scalar(nn.Module):
-            def forward(self, images: Any) -> Any:
-                return images.mean()
-
-        out = tmp_path / "out"
-        for module, reading, name, reason in (
-            (small(), Reading(size=(4, 4)), "small", "does not read images of 4 x 4 pixels"),
-            (Nothing(), SMALL, "nothing", "no numbers"),
-            (Scalar(), SMALL, "scalar", "no tensor of two to four axes"),
-            (small(), Reading(size=(32, 32), resize="pad"), "small", "resize must be one of"),
-            (small(), Reading(size=(32, 32), pooling="none"), "small", "pooling 'none' needs 2 axes"),
-            (small(), SMALL, "a/small", "no file name"),
-        ):
-            with pytest.raises(ResearchError, match=reason):
-                export_module(module, out, name=name, reading=reading)
-        assert not out.exists() or list(out.iterdir()) == []
-
-    def test_a_difference_is_found(self, tmp_path: Path) -> None:
-        """A network that the tracer freezes to its example's numbers differs on other images, and is not written."""
-
-        class Frozen(nn.Module):
-            def forward(self, images: Any) -> Any:
-                return images.flatten(1) + torch.tensor(images.detach().numpy().copy()).flatten(1).mean()
-
-        with pytest.raises(ResearchError, match="differs from PyTorch"):
-            export_module(Frozen(), tmp_path, name="frozen", reading=SMALL)
-        assert list(tmp_path.iterdir()) == []
 
 
 class TestClassifier:
@@ -177,6 +51,7 @@ class TestClassifier:
         assert module.fc(torch.ones(1, 8)).shape == (1, 8)
 
     def test_none(self) -> None:
+        """A network without a classifier is refused."""
         with pytest.raises(ResearchError, match="Small has no classifier"):
             take_classifier_off(Small())
 
@@ -193,7 +68,7 @@ class TestTorchvision:
         assert cards[0]["size"] == [64, 64]
         assert cards[0]["dimension"] == 512
         assert cards[0]["about"]["parity_to_pytorch"] <= PARITY
-        one, other = (FullImageModel(tmp_path / n).describe_picture(pictures()[0]) for n in "ab")
+        one, other = (FullImageModel(tmp_path / n).describe_picture(blocks()[0]) for n in "ab")
         assert (one == other).all()
 
     @pytest.mark.slow
@@ -230,8 +105,8 @@ class TestTorchvision:
             assert card["about"]["weights"] == file
             model = FullImageModel(out)
             with torch.no_grad():
-                expected = module(torch.from_numpy(to_input(pictures()[0], model.card)[None]))
-            found = model.describe_picture(pictures()[0])
+                expected = module(torch.from_numpy(to_input(blocks()[0], model.card)[None]))
+            found = model.describe_picture(blocks()[0])
             np.testing.assert_allclose(found, nn.functional.normalize(expected, dim=1).numpy(), atol=1e-4)
 
     def test_default_weights(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,6 +137,7 @@ class TestTorchvision:
         assert not (tmp_path / "out").exists()
 
     def test_weights_that_do_not_fit(self, tmp_path: Path) -> None:
+        """Another network's weights, and files that hold none, are refused with the reason, and nothing is written."""
         models = backbones.torchvision_models()
         other = models.get_model("shufflenet_v2_x0_5", weights=None).state_dict()
         torch.save(other, tmp_path / "other.pth")
@@ -280,6 +156,7 @@ class TestTorchvision:
         assert not (tmp_path / "out").exists()
 
     def test_unknown_name(self, tmp_path: Path) -> None:
+        """A name that torchvision does not know is answered with the nearest ones."""
         with pytest.raises(ResearchError, match="nearest are resnet50"):
             export_backbone("resnet5", tmp_path, weights="none")
 
@@ -304,7 +181,7 @@ class TestTorchvision:
         assert "512 numbers an image, differs from PyTorch by" in done.stdout
         model = FullImageModel(out)
         assert (model.dimension, model.card.resize, model.card.about["opset"]) == (512, "stretch", 16)
-        found = model.describe(pictures()[1])
+        found = model.describe(blocks()[1])
         assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
 
     def test_command_refuses(self, tmp_path: Path) -> None:
@@ -328,12 +205,3 @@ def test_without_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     done = obverse("export-backbone", NAME, "--out", tmp_path)
     assert done.exit_code == 1
     assert "is missing: pip install 'obverse[train]'" in done.stderr
-
-
-def test_a_backbone_is_no_patch_model(tmp_path: Path) -> None:
-    """The engine's own `model` setting refuses a full-image model, naming what its card lacks."""
-    from engine.describe.patch_model import PatchModel
-
-    export_module(small(), tmp_path, name="small", reading=SMALL)
-    with pytest.raises(ModelError, match="lacks vocabulary"):
-        PatchModel(tmp_path)

@@ -1,4 +1,4 @@
-"""The network, its losses, which keypoints are found again, and a training small enough for a test."""
+"""The losses, and a training small enough for a test."""
 
 from __future__ import annotations
 
@@ -9,31 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.describe.keypoints import Keypoints
 from engine.describe.patch_model import PatchModel
-from engine.describe.repeatability import FIGURES
 from engine.errors import ResearchError
 from engine.image import encode_jpeg
 from engine.image_files import list_pictures
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings
-from tests.support.training_pictures import drawn, some_warp
+from tests.support.training_pictures import drawn
 from training.pairs.in_processes import generate
-from training.pipeline import read_settings
 from training.simulation.photographs import simulate
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'obverse[train]'")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'obverse[train]'")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'obverse[train]'")
 
-from training.export.patch_model import (  # noqa: E402  # both need torch
-    PARITY,
-    export,
-    export_network,
-    load_checkpoint,
-)
-from training.learn.network import PatchNetwork  # noqa: E402
-from training.learn.repeatability import fit_repeatability, observe, visible  # noqa: E402  # needs scikit-learn
+from training.export.patch_model import PARITY, export, load_checkpoint  # noqa: E402  # both need torch
 from training.learn.train import (  # noqa: E402
     TrainingSettings,
     hardest_triplets,
@@ -42,92 +32,6 @@ from training.learn.train import (  # noqa: E402
     train,
     validate,
 )
-
-
-class TestReadSettings:
-    @pytest.mark.parametrize(
-        ("content", "reason"),
-        [
-            (b"steps = ", r"s\.toml cannot be read as TOML"),
-            (b"\xff\xfe", r"s\.toml cannot be read as TOML"),
-            (b"step = 5", "no training setting named step; the nearest is steps"),
-            (b'steps = "many"', "steps: 'many' is not of the kind"),
-        ],
-    )
-    def test_refused(self, content: bytes, reason: str, tmp_path: Path) -> None:
-        """A file that is no TOML, and settings that there are not, are refused in one line."""
-        (tmp_path / "s.toml").write_bytes(content)
-        with pytest.raises(ResearchError, match=reason):
-            read_settings(tmp_path / "s.toml")
-
-
-class TestRepeatability:
-    def test_observed_in_simulation(self, pictures: Path) -> None:
-        """Of a picture's keypoints a fair share is found again; figures and labels belong together, and the same
-        seed observes the same."""
-        model = PatchModel()
-        paths = list_pictures(pictures)[:3]
-        runs = [observe(paths, model.describe, model.vocabulary, seed=4, photos=1) for _ in range(2)]
-        (figures, found), (again, _) = runs
-        assert len(figures) == len(found) > 200
-        assert (figures == again).all()
-        assert 0.1 < found.mean() < 0.9
-
-    def test_fit(self) -> None:
-        """The fit finds the figure that decides, and gives probabilities of the right size."""
-        rng = np.random.default_rng(0)
-        figures = rng.normal(3, 2, (4000, len(FIGURES))).astype(np.float32)
-        truth = 1 / (1 + np.exp(-(figures[:, 2] - 3)))
-        weights = fit_repeatability(figures, rng.random(4000) < truth)
-        assert weights.dtype == np.float32
-        assert abs(weights[2] - 1) < 0.15
-        assert np.abs(np.delete(weights[:6], 2)).max() < 0.1
-        assert np.abs(1 / (1 + np.exp(-(figures @ weights[:6] + weights[6]))) - truth).mean() < 0.05
-
-    @pytest.mark.parametrize("count", [0, 5])
-    def test_nothing_to_learn(self, count: int) -> None:
-        """Where nothing was found again, or nothing seen, all keypoints are alike."""
-        assert (fit_repeatability(np.ones((count, 6), np.float32), np.zeros(count, bool)) == 0).all()
-
-    def test_visible(self) -> None:
-        """A keypoint is visible where its place in the photo lies inside the photo."""
-        warp = some_warp(3)
-        grid = np.stack(np.meshgrid(np.arange(480), np.arange(400)), -1).reshape(-1, 2).astype(np.float32)
-        source = warp.photo_to_picture(grid[::97])
-        inside = ((source > 0) & (source < [240, 320])).all(1)
-        one = np.ones(inside.sum(), np.float32)
-        assert visible(Keypoints(source[inside], one, one, one), warp, 1.0, (480, 400)).mean() > 0.99
-        far = Keypoints(source[inside], one, one, one)
-        assert not visible(far, warp, 1.0, (1, 1)).any()
-
-
-class TestNetwork:
-    def test_descriptors(self) -> None:
-        """Patches become unit vectors; brightness and contrast hardly matter; plain patches are no trouble."""
-        network = PatchNetwork(channels=(8, 8, 16), strides=(2, 2, 2), dimension=32).eval()
-        patches = torch.randint(60, 120, (20, 32, 32), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-        with torch.no_grad():
-            a, b = network(patches), network((patches.float() * 1.5 + 20).to(torch.uint8))
-            plain = network(torch.full((1, 32, 32), 77, dtype=torch.uint8))
-        assert a.shape == (20, 32)
-        assert torch.allclose(a.norm(dim=1), torch.ones(20), atol=1e-4)
-        assert (a * b).sum(1).min() > 0.95
-        assert torch.isfinite(plain).all()
-
-    @pytest.mark.parametrize(
-        ("channels", "strides"), [((8, 8), (2, 2, 2)), ((8, 8, 8), (2, 2, 1)), ((8, 0, 8), (2, 2, 2)), ((), ())]
-    )
-    def test_no_such_shape(self, channels: tuple[int, ...], strides: tuple[int, ...]) -> None:
-        """What makes no network is refused by the settings already, before any pair is made."""
-        with pytest.raises(ResearchError, match="channels"):
-            PatchNetwork(channels=channels, strides=strides)
-        with pytest.raises(ResearchError, match="channels"):
-            TrainingSettings(channels=channels, strides=strides)
-
-    def test_export(self, tmp_path: Path) -> None:
-        """The ONNX file gives what PyTorch gives, at any batch size."""
-        network = PatchNetwork(channels=(8, 8, 16), strides=(2, 2, 2), dimension=32).eval()
-        assert export_network(network, tmp_path / "n.onnx") <= PARITY <= 1e-4
 
 
 class TestLoss:

@@ -1,4 +1,4 @@
-"""Patch pairs, and the pictures that they are made of."""
+"""Patch pairs of the processors, and which pictures are held out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.describe.keypoints import Keypoints
-from engine.image_files import list_pictures, read_rgb
+from engine.image_files import list_pictures
 from tests.support.training_pictures import drawn, some_warp
 from training.pairs.in_processes import corresponding, generate, is_validation, pairs_of
 from training.simulation.photographs import simulate
@@ -79,6 +79,16 @@ class TestPairs:
             assert (a.photo == b.photo).all()
             assert len(a.picture) == len(a.photo) == len(a.source) <= 10
 
+    def test_threads(self, pictures: Path) -> None:
+        """Who asks for pairs keeps the threads of OpenCV: only processes that do nothing else give theirs up."""
+        before = cv2.getNumThreads()
+        try:
+            cv2.setNumThreads(2)
+            next(generate(list_pictures(pictures)[:2], seed=3, invented=0.0))
+            assert cv2.getNumThreads() == 2
+        finally:
+            cv2.setNumThreads(before)
+
 
 class TestHeldOut:
     def test_whole_sources(self, tmp_path: Path) -> None:
@@ -99,18 +109,3 @@ class TestHeldOut:
         held = is_validation(tmp_path, paths)
         assert 0.03 < held.mean() < 0.1
         assert (is_validation(tmp_path, paths) == held).all()
-
-
-class TestReading:
-    def test_read_rgb(self, tmp_path: Path) -> None:
-        """Large pictures are reduced; what cannot be read or is too small is None."""
-        cv2.imwrite(str(tmp_path / "a.png"), np.full((1000, 500, 3), (1, 2, 3), np.uint8))
-        cv2.imwrite(str(tmp_path / "small.png"), np.zeros((20, 20, 3), np.uint8))
-        (tmp_path / "text.jpg").write_text("text")
-        found = read_rgb(tmp_path / "a.png")
-        assert found is not None
-        assert found.shape == (640, 320, 3)
-        assert found[0, 0].tolist() == [3, 2, 1]
-        assert read_rgb(tmp_path / "small.png") is None
-        assert read_rgb(tmp_path / "text.jpg") is None
-        assert [p.name for p in list_pictures(tmp_path)] == ["a.png", "small.png", "text.jpg"]
