@@ -97,12 +97,14 @@ class Recognizer:
         self.close()
 
     def close(self) -> None:
-        """Saves the indexes (holder only) and releases the folder."""
-        self._keeper.close()
-        if self._pool is not None:
-            self._pool.shutdown()
-        self.catalogue.close()
-        self._keeper.release()
+        """Saves the indexes (holder only) and releases the folder. Raises StorageFull where they cannot be saved;
+        everything is closed all the same."""
+        with contextlib.ExitStack() as closing:  # the last one first
+            closing.callback(self._keeper.release)
+            closing.callback(self.catalogue.close)
+            if self._pool is not None:
+                closing.callback(self._pool.shutdown)
+            closing.callback(self._keeper.close)
 
     def checkpoint(self) -> None:
         """Saves the indexes, so that the next start need not replay the log; the holder's to do."""
@@ -126,7 +128,8 @@ class Recognizer:
         """Of the model and of what decides the meaning of stored features."""
         return f"{self.model.fingerprint}-{feature_fingerprint()}"
 
-    # The gallery
+    # The gallery. Channels and pictures are given by name, or as what was looked up: then it is these that change, or
+    # none (`Catalogue` says how).
 
     def add_channel(self, name: str) -> Channel:
         """Raises InvalidValue, ChannelExists."""
@@ -135,7 +138,7 @@ class Recognizer:
 
     def add(
         self,
-        channel: str,
+        channel: str | Channel,
         identifier: str,
         image: bytes,
         *,
@@ -170,15 +173,17 @@ class Recognizer:
         self._keeper.save_if_due()
         return picture
 
-    def replace(self, channel: str, identifier: str, /, image: bytes, **changes: Unpack[PictureChanges]) -> Picture:
+    def replace(
+        self, channel: str | Channel, picture: str | Picture, /, image: bytes, **changes: Unpack[PictureChanges]
+    ) -> Picture:
         """Another image for a picture that keeps its UUID, and changes of its identifier, metadata, threshold, active
         or facts with it. Raises InvalidValue, ChannelNotFound, PictureNotFound, IdentifierTaken, StorageFull and the
         ImageErrors."""
         _check_changes(changes)
         prepared = self.describe(image)
-        picture = self.catalogue.replace_picture(
+        replaced = self.catalogue.replace_picture(
             channel,
-            identifier,
+            picture,
             prepared.features,
             level=prepared.level,
             size=prepared.size,
@@ -187,7 +192,7 @@ class Recognizer:
         )
         self.index.refresh()
         self._keeper.save_if_due()
-        return picture
+        return replaced
 
     def describe(self, image: bytes, *, trim: bool = True) -> PreparedPicture:
         """What `add` would store of an image. trim: False for a kept rendition, whose margins are gone already.
@@ -195,19 +200,19 @@ class Recognizer:
         with one_thread_each():
             return prepare_picture(image, self.model, self.settings, trim=trim)
 
-    def remove(self, channel: str, identifier: str) -> bool:
+    def remove(self, channel: str | Channel, picture: str | Picture) -> bool:
         """Whether there was one. It is never an answer again. Raises ChannelNotFound."""
-        removed = self.catalogue.remove_picture(channel, identifier)
+        removed = self.catalogue.remove_picture(channel, picture)
         self.index.refresh()
         return removed
 
-    def update(self, channel: str, identifier: str, /, **changes: Unpack[PictureChanges]) -> Picture:
+    def update(self, channel: str | Channel, picture: str | Picture, /, **changes: Unpack[PictureChanges]) -> Picture:
         """Changes metadata, threshold, active, facts or identifier. Raises InvalidValue, ChannelNotFound,
         PictureNotFound, IdentifierTaken; TypeError for another field."""
         _check_changes(changes)
-        picture = self.catalogue.update_picture(channel, identifier, **changes)
+        changed = self.catalogue.update_picture(channel, picture, **changes)
         self.index.refresh()
-        return picture
+        return changed
 
     def get(self, channel: str, identifier: str) -> Picture:
         """Raises ChannelNotFound, PictureNotFound."""
