@@ -136,7 +136,7 @@ async def update_target(call: Call) -> Result:
 
     picture: Picture = await call.look_up(call.picture)
     if image is None:
-        changed = await call.look_up(lambda: call.service.pictures.change(picture, wanted.changes))
+        changed = await call.look_up(lambda: call.service.pictures.change(call.app.user, picture, wanted.changes))
     else:
         try:
             changed = await call.service.pictures.replace(
@@ -180,7 +180,7 @@ async def delete_targets(call: Call) -> Result:
 def _removed(call: Call, target_id: str) -> dict[str, Any]:
     picture = call.service.pictures.picture_by_uuid(call.app.channel, target_id)
     channel = call.service.access.own_channel(call.app.user, call.app.channel)
-    if not call.service.pictures.remove(channel, picture.identifier):
+    if not call.service.pictures.remove(channel, picture):
         raise PictureNotFound(channel.name, target_id[:50])
     return targets.listed(call.app, picture)
 

@@ -119,7 +119,7 @@ async def update_image_info(service: Service, form: Form) -> wire.UpdateImageInf
         if (metadata := wire.read_metadata(form, limit=service.settings.max_metadata_bytes)) is not None:
             changes["metadata"] = metadata
         if changes:
-            service.recognizer.update(channel.name, picture.identifier, **changes)
+            service.pictures.update(channel, picture, changes)
         return wire.UpdateImageInfoAnswer()
 
     return await service.door.short.run(work)
