@@ -29,6 +29,8 @@ def open_database(folder: Path, *, read_only: bool = False) -> sa.Engine:
     """
     path = folder / DATABASE_NAME
     closed = not may_be_written(folder)
+    if (read_only or closed) and not path.exists():
+        raise ReadOnlyData(str(folder), "it holds no gallery, and none can be made")
 
     def connect() -> sqlite3.Connection:
         return _connect_to_read(path) if closed else _connect(path)
