@@ -21,6 +21,7 @@ from engine.catalogue.entries import Change, Channel, Picture, PictureChanges, S
 from engine.catalogue.sqlite import check_not_lost, is_read_only, open_database
 from engine.catalogue.tables import meta_table
 from engine.catalogue.transactions import reading, writing
+from engine.catalogue.unfinished import check_restored
 from engine.catalogue.upgrade import upgrade_schema
 from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound
 from engine.values import Array
@@ -42,6 +43,7 @@ class Catalogue:
 
         Raises the StorageErrors: DamagedData where a gallery's other files lie without its catalogue."""
         folder.mkdir(parents=True, exist_ok=True)
+        check_restored(folder)
         check_not_lost(folder)
         self.folder = folder
         self.database = open_database(folder, read_only=read_only)
