@@ -78,9 +78,9 @@ class TruncatedImage(ImageError):
 
 
 class TooFewFeatures(ImageError):
-    def __init__(self, actual: int, minimum: int) -> None:
-        self.actual, self.minimum = actual, minimum
-        super().__init__(f"{actual} keypoints found, {minimum} are needed: the picture has too little detail")
+    def __init__(self, actual: int, minimum: int, why: str = "the picture has too little detail") -> None:
+        self.actual, self.minimum, self.why = actual, minimum, why
+        super().__init__(f"{actual} keypoints found, {minimum} are needed: {why}")
 
 
 class GalleryError(ObverseError):

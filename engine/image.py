@@ -40,7 +40,7 @@ _MAGIC = {
 WHOLE_PIXELS = 30_000_000
 """PNG and WebP have no reduced decoding: larger ones are shrunk, strip by strip, while they become RGB. Smaller ones
 stay whole, so that what was stored of them is found again to the digit."""
-WORKING_BYTES = 400_000_000
+WORKING_BYTES = 500_000_000
 """What all threads of the process may hold at once of pictures that are being decoded; one that takes more is decoded
 alone."""
 _SMALL_BYTES = 32_000_000

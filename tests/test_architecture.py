@@ -37,7 +37,7 @@ Benchmarks may speak to all of them: they compare."""
 LEVELS = (
     {"errors", "values", "timing", "threads", "own_folder"},
     {"settings", "onnx_session", "kernels", "image_container"},
-    {"image"},
+    {"image", "detail"},
     {"image_files", "describe", "full_image"},
     {"shortlist", "rank", "verify", "catalogue"},
     {"judge", "index", "enrol"},

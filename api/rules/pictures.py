@@ -10,6 +10,7 @@ none may be lost. Who needs both takes them in this order.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,12 +25,16 @@ from api.settings import Settings
 from engine.catalogue import Channel, Picture, PictureChanges, rules
 from engine.describe.records import from_bytes
 from engine.enrol.quality import Grades, grade_picture
-from engine.errors import ChannelNotFound, PictureNotFound, QuotaExceeded
-from engine.image import decode, encode_jpeg, to_gray
+from engine.errors import ChannelNotFound, DamagedData, PictureNotFound, QuotaExceeded
+from engine.image import decode_kept, encode_jpeg, resize_long_side, to_gray
 from engine.recognizer import Recognizer
 
 __all__ = ["Edit", "Grades", "NewPicture", "PictureRules", "check_identifier"]
 
+_log = logging.getLogger(__name__)
+
+TRACKED_SIDE = 640
+"""Longer side, in pixels, of the image that clients track, at most."""
 Edit = Callable[[Picture], PictureChanges]
 """From a picture as it is to what shall change of it: metadata, threshold, active, facts."""
 
@@ -201,9 +206,19 @@ class PictureRules:
         return await self._lane.run(work)
 
     def tracking_image(self, picture: Picture) -> bytes | None:
-        """The kept picture as a grey JPEG, which clients track; None where the gallery keeps no pictures."""
+        """The kept picture as a grey JPEG of 640 pixels at most, which clients track; None where the gallery keeps no
+        pictures, or a damaged one, which the log names: nothing is wrong with what was asked."""
         jpeg = self._catalogue.rendition(picture.id)
-        return None if jpeg is None else encode_jpeg(to_gray(decode(jpeg, long_side=640)[0]))
+        if jpeg is None:
+            return None
+        try:
+            kept = decode_kept(jpeg, long_side=TRACKED_SIDE)
+        except DamagedData as error:
+            _log.error(
+                "picture %s of channel %s is told without its image: %s", picture.identifier, picture.channel, error
+            )
+            return None
+        return encode_jpeg(to_gray(resize_long_side(kept, min(TRACKED_SIDE, max(kept.shape[:2])))))
 
 
 def _possible(channel: Channel, identifier: str | None) -> str:
