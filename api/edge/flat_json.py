@@ -35,7 +35,6 @@ Value = str | bool | Nested | None
 class _Name(str):
     """Equals itself alone, so that a dict keeps both of two that are spelt alike."""
 
-    __slots__ = ()
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:

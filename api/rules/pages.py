@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import sqlalchemy as sa
 
 from engine.catalogue import Catalogue, Channel, Picture
-from engine.catalogue.entries import as_picture
-from engine.catalogue.tables import picture_table
-from engine.catalogue.transactions import reading
+
+AT_ONCE = 16
+"""Pictures read in one query: with 2 MB of metadata and as much of facts each, 64 MB."""
+TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,46 +21,63 @@ class Page:
 
 
 class PageRules:
-    """Reads row by row and stops where the page is full, in one transaction. Safe for use by many threads."""
+    """Reads piece by piece and stops where the page is full. Safe for use by many threads."""
 
     def __init__(self, catalogue: Catalogue, *, most_bytes: int) -> None:
         self._catalogue, self.most_bytes = catalogue, most_bytes
 
     def by_identifier(self, channel: Channel, *, offset: int, limit: int) -> Page:
-        """In the order of code points."""
-        return self._page(channel, [picture_table.c.identifier], offset=offset, limit=limit)
+        """In the order of code points. Raises ChannelNotFound."""
+        for _ in range(TRIES):
+            page = self._by_identifier(channel, offset=offset, limit=limit)
+            if page is not None:
+                return page
+        # Pictures before this page go and come all the time: of such a list no page is ever the true one.
+        return self._cut(self._catalogue.pictures(channel.name, offset=offset, limit=min(limit, AT_ONCE)), more=True)
+
+    def _by_identifier(self, channel: Channel, *, offset: int, limit: int) -> Page | None:
+        """None where pictures were added or removed between two pieces, so that they do not fit together."""
+        pictures: list[Picture] = []
+        while True:
+            overlap = min(1, len(pictures))  # the last one once more: its place tells whether anything has moved
+            start, count = offset + len(pictures) - overlap, min(AT_ONCE, limit - len(pictures)) + overlap
+            found = self._catalogue.pictures(channel.name, offset=start, limit=count)
+            if overlap and (not found or found[0].identifier != pictures[-1].identifier):
+                return None
+            pictures += found[overlap:]
+            page = self._cut(pictures, more=False)
+            if page.cut or len(found) < count or len(pictures) >= limit:
+                return page
 
     def newest(self, channel: Channel, *, offset: int = 0, limit: int, after: Picture | None = None) -> Page:
-        """Latest change first; after: only those that follow this picture."""
-        columns = picture_table.c
-        following: sa.ColumnElement[bool] | None = None
-        if after is not None:
-            earlier = (columns.updated_at == after.updated_at) & (columns.id < after.id)
-            following = (columns.updated_at < after.updated_at) | earlier
-        order = [columns.updated_at.desc(), columns.id.desc()]
-        return self._page(channel, order, following, offset=offset, limit=limit)
-
-    def _page(
-        self,
-        channel: Channel,
-        order: Sequence[sa.ColumnElement[Any]],
-        chosen: sa.ColumnElement[bool] | None = None,
-        *,
-        offset: int,
-        limit: int,
-    ) -> Page:
-        query = sa.select(picture_table).where(picture_table.c.channel_id == channel.id)
-        if chosen is not None:
-            query = query.where(chosen)
+        """Latest change first; after: only those that follow this picture. Raises ChannelNotFound."""
         pictures: list[Picture] = []
+        while True:
+            count = min(AT_ONCE, limit - len(pictures))
+            found = self._catalogue.newest_pictures(channel.name, offset=offset, limit=count, after=after)
+            pictures += found
+            page = self._cut(pictures, more=False)
+            if page.cut or len(found) < count or len(pictures) >= limit:
+                return page
+            offset, after = 0, pictures[-1]
+
+    def _cut(self, pictures: list[Picture], *, more: bool) -> Page:
+        """As many as fit. more: whether others follow them in any case."""
         held = 0
-        with (
-            reading(self._catalogue.database) as connection,
-            contextlib.closing(connection.execute(query.order_by(*order).offset(offset).limit(limit))) as rows,
-        ):
-            for row in rows:
-                held += len(row.metadata.encode()) + len(row.facts)
-                if pictures and held > self.most_bytes:
-                    return Page(pictures=pictures, cut=True)
-                pictures.append(as_picture(row, channel.name))
-        return Page(pictures=pictures, cut=False)
+        for number, picture in enumerate(pictures):
+            held += size_of(picture)
+            if number and held > self.most_bytes:
+                return Page(pictures=pictures[:number], cut=True)
+        return Page(pictures=pictures, cut=more)
+
+
+def size_of(picture: Picture) -> int:
+    """Bytes of the texts that a list shows of it, nearly."""
+    return len(picture.metadata.encode()) + sum(_size_of(value) for value in picture.facts.values())
+
+
+def _size_of(value: object) -> int:
+    """Of a string, or of the strings in a dict."""
+    if isinstance(value, dict):
+        return sum(len(name) + _size_of(inner) for name, inner in value.items())
+    return len(value.encode()) if isinstance(value, str) else 0
