@@ -15,12 +15,13 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Server
 
 from api import operations
 from api.dialects.easyar import routes as easyar
 from api.dialects.kivicube import routes as kivicube
 from api.edge.page import InteractivePage
-from api.edge.requests import RequestFrame
+from api.edge.requests import RequestFrame, unframed
 from api.service import Service
 from api.settings import Settings
 from engine.errors import ObverseError
@@ -39,10 +40,10 @@ def create_app(settings: Settings, *, recognizer: Recognizer, token: str = "") -
         [*kivicube.routers(), *easyar.routers(), operations.router()],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={HTTPException: _http_error},
-        middleware=[RequestFrame(service.metrics)],
+        middleware=[RequestFrame(service.metrics, service.memory)],
         cors_config=CORSConfig(allow_origins=list(settings.cors_origins)) if settings.cors_origins else None,
         lifespan=[lambda _: _running(service)],
-        openapi_config=_document(),
+        openapi_config=_document(settings.path_prefix),
         logging_config=None,
         request_max_body_size=None,  # api.edge.body holds the limits, while receiving
         debug=False,
@@ -51,12 +52,13 @@ def create_app(settings: Settings, *, recognizer: Recognizer, token: str = "") -
     return app
 
 
-def _document() -> OpenAPIConfig:
+def _document(prefix: str) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Obverse",
         version=_version(),
         description="Recognises pictures in photographs. Each answer of a method is HTTP 200 with a `returncode`.",
         path="/docs",
+        servers=[Server(url=prefix or "/")],
         render_plugins=[InteractivePage(path="/"), JsonRenderPlugin(path="/openapi.json")],
     )
 
@@ -93,6 +95,7 @@ async def _warm_up(service: Service) -> None:
         service.readiness.warmed_up()
 
 
-def _http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
+def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
     """The framework's own refusals: an unknown path (404), another verb than POST (405)."""
-    return Response({"message": error.detail}, status_code=error.status_code, headers=error.headers)
+    headers = {**(error.headers or {}), **unframed(request, error.status_code)}
+    return Response({"message": error.detail}, status_code=error.status_code, headers=headers)

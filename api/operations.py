@@ -11,6 +11,7 @@ from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from api.edge.page import welcome_page
 from api.errors import Busy, StatisticsError
 from api.service import Service
 from api.stats.report import report
@@ -21,6 +22,12 @@ ServiceHere = NamedDependency[SkipValidation[Service]]
 
 class Health(msgspec.Struct, kw_only=True):
     status: str
+
+
+@get("/", include_in_schema=False, media_type="text/html")
+async def welcome(service: ServiceHere) -> Response[bytes]:
+    """For people who open the address in a browser."""
+    return Response(welcome_page(service.settings.path_prefix), media_type="text/html; charset=utf-8")
 
 
 @get("/health", tags=["Operation"], summary="Whether the process lives")
@@ -73,4 +80,4 @@ class Asked(msgspec.Struct, kw_only=True):
 
 
 def router() -> Router:
-    return Router("/", route_handlers=[health, ready, metrics, internal_statistics])
+    return Router("/", route_handlers=[welcome, health, ready, metrics, internal_statistics])

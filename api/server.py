@@ -1,8 +1,10 @@
-"""Running the application: the socket, the note in the data folder that says where it listens, the signals."""
+"""Running the application: the socket, how many connections it may have, the note in the data folder that says where it
+listens, the signals."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -14,11 +16,21 @@ from pathlib import Path
 import uvicorn
 
 from api.app import create_app
+from api.edge.connections import ConnectionRules, HttpConnection, SocketConnection, WatchedServer
+from api.edge.prefix import UnderPrefix
 from api.settings import Settings
 from api.stats.asking import NOTE_NAME
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings, ImageLimits
 from engine.threads import one_thread_each
+
+try:
+    import resource
+except ImportError:  # not on every system
+    resource = None  # type: ignore[assignment]
+
+FILES = 128
+"""Descriptors that are kept for files: the catalogue, the counts, the segments of the index."""
 
 
 def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None]) -> int:
@@ -38,24 +50,47 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None])
         token = secrets.token_hex(32)
         address = _address(listener)
         app = create_app(settings, recognizer=recognizer, token=token)
+        rules = connection_rules(settings)
         config = uvicorn.Config(
-            app,
+            UnderPrefix(app, settings.path_prefix) if settings.path_prefix else app,
+            # uvicorn asks for classes and makes connections of what it gets.
+            http=functools.partial(HttpConnection, rules),  # type: ignore[arg-type]
+            ws=functools.partial(SocketConnection, app.state.service.memory),  # type: ignore[arg-type]
             log_config=None,
             access_log=False,
             server_header=False,
-            ws="websockets-sansio",
             ws_max_size=2 * settings.easyar_max_image_bytes,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=settings.stop_timeout_seconds,
             lifespan="on",
         )
-        server = uvicorn.Server(config)
+        server = WatchedServer(config, rules)
         with _quiet_signals(), _announced(folder, address=address, token=token):
             tell(address)
             server.run(sockets=[listener])
         if app.state.service.readiness.stuck:
             os._exit(1)  # a thread that hangs would keep the process alive for ever
         return 0 if server.started else 1
+
+
+def connection_rules(settings: Settings) -> ConnectionRules:
+    """Raises the soft limit of open files to the hard one, and stays below it: at the limit nothing can be accepted,
+    nor any file of the gallery opened."""
+    most = settings.max_connections
+    if resource is not None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = most + FILES
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            with contextlib.suppress(ValueError, OSError):  # some systems allow less than they say
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            most = min(most, max(soft - FILES, soft // 2))
+    return ConnectionRules(
+        most=most,
+        header_timeout_seconds=settings.header_timeout_seconds,
+        send_timeout_seconds=settings.send_timeout_seconds,
+    )
 
 
 def engine_settings(settings: Settings) -> EngineSettings:

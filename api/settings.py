@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 import zoneinfo
 from collections.abc import Iterable, Mapping
@@ -65,6 +66,22 @@ class Settings(BaseSettings):
         256_000_000, ge=1_000_000, description="Bodies held in memory at the same time; beyond it: busy."
     )
     body_timeout_seconds: float = Field(120.0, gt=0, description="Longest time for sending one body.")
+    body_stall_seconds: float = Field(
+        10.0, gt=0, description="Longest time in which less than 1,000 bytes a second of a body arrive."
+    )
+    header_timeout_seconds: float = Field(
+        10.0, gt=0, description="Longest time from the opening of a connection to the end of a request's headers."
+    )
+    send_timeout_seconds: float = Field(
+        30.0, gt=0, description="Longest time in which a client takes less than 1,000 bytes a second of its answer."
+    )
+    max_connections: int = Field(
+        1000, ge=8, description="Connections at the same time; the limit of open files allows fewer, perhaps."
+    )
+    max_page_bytes: int = Field(
+        8_000_000, ge=100_000, description="Texts in one page of a list; a page ends early there."
+    )
+    path_prefix: str = Field("", description="Path under which a proxy shows the server, such as /obverse.")
     page_size: int = Field(100, ge=1, le=10_000, description="Pictures in one answer of GetImages.")
     max_results: int = Field(50, ge=1, le=1_000, description="Largest `limit` of FindImage.")
     public_getimage: bool = Field(True, description="GetImage without credentials; off: it answers 20001.")
@@ -84,6 +101,10 @@ class Settings(BaseSettings):
     easyar_max_image_bytes: int = Field(
         2_097_152, ge=1_000, description="EasyAR: largest image file; above `max_image_bytes` that one holds."
     )
+    easyar_unsigned_image: bool = Field(
+        False,
+        description="EasyAR: a signature that leaves out `image` is accepted: whoever has it may change the image.",
+    )
     easyar_search_miss_http_status: Annotated[Literal[404, 200], BeforeValidator(_whole)] = Field(
         404, description="EasyAR: HTTP status of a search that finds nothing (statusCode 17), 404 or 200."
     )
@@ -95,6 +116,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @pydantic.field_validator("path_prefix")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", value):
+            raise ValueError(f"{value!r} is no path such as /obverse: no slash at its end, letters, digits and . _ ~ -")
+        return value
 
     @pydantic.field_validator("time_zone")
     @classmethod

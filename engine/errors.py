@@ -18,6 +18,10 @@
     |- StorageError              the data folder
     |  |- DataFolderLocked       another server holds it
     |  |- StorageFull            no room left on the disk; what was being written is undone
+    |  |- StorageBusy            another process was writing for too long
+    |  |- StorageFailed          the disk or the system refused to open, read or write a file
+    |  |- ReadOnlyData           what was to be changed may only be read
+    |  |- OtherForm              the catalogue is of a form that cannot be worked with
     |  |- ModelMismatch          filled by another model or other feature settings
     |  |- DamagedData            a file that cannot be read as what it should be
     |  |- FolderNotEmpty         a restore would replace what is there
@@ -74,9 +78,9 @@ class TruncatedImage(ImageError):
 
 
 class TooFewFeatures(ImageError):
-    def __init__(self, actual: int, minimum: int) -> None:
-        self.actual, self.minimum = actual, minimum
-        super().__init__(f"{actual} keypoints found, {minimum} are needed: the picture has too little detail")
+    def __init__(self, actual: int, minimum: int, why: str = "the picture has too little detail") -> None:
+        self.actual, self.minimum, self.why = actual, minimum, why
+        super().__init__(f"{actual} keypoints found, {minimum} are needed: {why}")
 
 
 class GalleryError(ObverseError):
@@ -133,6 +137,28 @@ class StorageFull(StorageError):
     def __init__(self, folder: str) -> None:
         self.folder = folder
         super().__init__(f"the disk that holds {folder} is full; what was being written is undone")
+
+
+class StorageBusy(StorageError):
+    def __init__(self, path: str, seconds: int) -> None:
+        self.path, self.seconds = path, seconds
+        super().__init__(f"{path}: another process has been writing for more than {seconds} s; try again")
+
+
+class StorageFailed(StorageError):
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}")
+
+
+class ReadOnlyData(StorageError):
+    def __init__(self, path: str, advice: str = "nothing was changed") -> None:
+        self.path = path
+        super().__init__(f"{path} may not be written: {advice}")
+
+
+class OtherForm(StorageError):
+    """The catalogue's tables are of a newer form, or of an older one that may not be upgraded."""
 
 
 class ModelMismatch(StorageError):

@@ -46,7 +46,7 @@ class PhotoIndex:
     """A photo's keypoints, sorted by visual word: `starts[w] : starts[w + 1]` are the rows of word w.
 
     rows: (E,) int32 keypoint number of each entry; signatures (E,) uint64 of the entries; points (N, 4)
-    float32: x, y in pixels of the working photo, log of the scale, angle.
+    float32: x, y in pixels of the working photo, log of the scale (from one pixel of it), angle.
     """
 
     starts: Array

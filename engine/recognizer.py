@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Collection, Sequence
+import weakref
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -24,10 +25,11 @@ from engine.describe.features import feature_fingerprint
 from engine.describe.keypoints import DetectorSettings
 from engine.describe.patch_model import PatchModel
 from engine.enrol.preparation import PreparedPicture, prepare_picture
-from engine.errors import DataFolderLocked, ModelMismatch, PictureNotFound
+from engine.errors import DataFolderLocked, ModelMismatch, PictureNotFound, ReadOnlyData
 from engine.index import snapshot
 from engine.index.embedded import EmbeddedIndex
 from engine.index.folder_lock import FolderLock
+from engine.index.heir import Heir
 from engine.index.keeper import IndexKeeper
 from engine.judge.calibration import load_calibration
 from engine.judge.decision import judge, judge_alone
@@ -48,7 +50,9 @@ class Recognizer:
     (`engine.threads.one_thread_each`), then they have what they had before.
     """
 
-    def __init__(self, folder: Path, settings: EngineSettings, lock: FolderLock | None) -> None:
+    def __init__(
+        self, folder: Path, settings: EngineSettings, lock: FolderLock | None, *, read_only: bool = False
+    ) -> None:
         """Use `Recognizer.open`."""
         self.folder, self.settings = folder, settings
         self.model = PatchModel(settings.model, providers=settings.providers)
@@ -56,25 +60,36 @@ class Recognizer:
         self.default_threshold = (
             self.calibration.threshold if settings.default_threshold is None else settings.default_threshold
         )
-        self.catalogue = Catalogue(folder)
+        self.catalogue = Catalogue(folder, read_only=read_only)
         self._pool = (
             ThreadPoolExecutor(settings.threads, thread_name_prefix="recognise") if settings.threads > 1 else None
         )
-        self.index = EmbeddedIndex(self.catalogue, self.model.vocabulary, settings, pool=self._pool)
-        self._keeper = IndexKeeper(self.index, folder, lock)
-        self._pipeline = Pipeline(self.catalogue, self.index, self.model, self.calibration, settings, pool=self._pool)
+        self._heir: Heir | None = None
+        self._before: Callable[[], EmbeddedIndex | None] = _nothing
+        self._keeper, self._searched = self._index_with(lock)
+
+    def _index_with(self, lock: FolderLock | None) -> tuple[IndexKeeper, tuple[EmbeddedIndex, Pipeline]]:
+        """An empty index with what keeps it and what searches it."""
+        index = EmbeddedIndex(self.catalogue, self.model.vocabulary, self.settings, pool=self._pool)
+        pipeline = Pipeline(self.catalogue, index, self.model, self.calibration, self.settings, pool=self._pool)
+        return IndexKeeper(index, self.folder, lock), (index, pipeline)
 
     @classmethod
-    def open(cls, folder: Path, settings: EngineSettings | None = None, *, hold: bool = True) -> Recognizer:
+    def open(
+        cls, folder: Path, settings: EngineSettings | None = None, *, hold: bool = True, read_only: bool = False
+    ) -> Recognizer:
         """Opens or makes the gallery in `folder`. With `hold` this process becomes the one that saves and
         merges indexes; raises DataFolderLocked where another is, ModelMismatch where the gallery was
-        filled by another model."""
+        filled by another model, ReadOnlyData where nothing may be written there. read_only: without `hold` alone; every
+        change is refused with ReadOnlyData, as it is without asking where nothing may be written."""
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:
-            lock = FolderLock(folder) if hold else None
+            lock = FolderLock(folder, shares=True) if hold and not read_only else None
             if lock is not None:
                 opened.callback(lock.release)
-            recognizer = cls(folder, settings or EngineSettings(), lock)
+            recognizer = cls(folder, settings or EngineSettings(), lock, read_only=read_only)
+            if lock is not None and recognizer.catalogue.read_only:
+                raise ReadOnlyData(str(folder), "this process cannot hold the folder")
             recognizer.check_fingerprint()
             recognizer._keeper.load()
             opened.pop_all()
@@ -82,11 +97,35 @@ class Recognizer:
 
     @classmethod
     def open_shared(cls, folder: Path, settings: EngineSettings | None = None) -> Recognizer:
-        """As holder where there is none, else beside it."""
+        """As holder where there is none and it may write, else beside it, or only to read."""
         try:
             return cls.open(folder, settings)
-        except DataFolderLocked:
+        except (DataFolderLocked, ReadOnlyData):
             return cls.open(folder, settings, hold=False)
+
+    @property
+    def index(self) -> EmbeddedIndex:
+        """What is searched. Another one takes its place where this process takes the folder over."""
+        return self._searched[0]
+
+    def take_over(self) -> bool:
+        """Beside a holder: becomes the holder, from a thread of its own, when that one ends; searches and changes go on
+        meanwhile. Gives whether there is anything to wait for."""
+        if self._keeper.holds or self.catalogue.read_only:
+            return False
+        if self._heir is None:
+            self._heir = Heir(self.folder, self._hold)
+        return True
+
+    def _hold(self, lock: FolderLock) -> None:
+        """Goes on with what the holder has saved at its end. The index of before has other slots than those files: to
+        save it would write over rows that they name."""
+        self.check_fingerprint()
+        keeper, searched = self._index_with(lock)
+        keeper.load()
+        # Not closed at once: a search may be at work on it.
+        self._before = weakref.ref(self.index)
+        self._keeper, self._searched = keeper, searched
 
     def __enter__(self) -> Recognizer:
         return self
@@ -97,12 +136,21 @@ class Recognizer:
         self.close()
 
     def close(self) -> None:
-        """Saves the indexes (holder only) and releases the folder."""
+        """Saves the indexes (holder only) and releases the folder. Raises StorageFull where they cannot be saved;
+        everything is closed all the same."""
+        with contextlib.ExitStack() as closing:  # the last one first
+            closing.callback(lambda: self._keeper.release())
+            closing.callback(self.catalogue.close)
+            if self._pool is not None:
+                closing.callback(self._pool.shutdown)
+            closing.callback(self._close_indexes)
+            if self._heir is not None:
+                closing.callback(self._heir.close)
+
+    def _close_indexes(self) -> None:
+        if (before := self._before()) is not None:
+            before.close()
         self._keeper.close()
-        if self._pool is not None:
-            self._pool.shutdown()
-        self.catalogue.close()
-        self._keeper.release()
 
     def checkpoint(self) -> None:
         """Saves the indexes, so that the next start need not replay the log; the holder's to do."""
@@ -117,7 +165,8 @@ class Recognizer:
         """Raises ModelMismatch; a gallery without a fingerprint takes this one."""
         stored = self.catalogue.read_meta("fingerprint")
         if stored is None:
-            self.catalogue.write_meta("fingerprint", self.fingerprint)
+            if not self.catalogue.read_only:  # where it is, nothing was ever added
+                self.catalogue.write_meta("fingerprint", self.fingerprint)
         elif stored != self.fingerprint:
             raise ModelMismatch(stored, self.fingerprint)
 
@@ -126,7 +175,8 @@ class Recognizer:
         """Identifies the model and what decides the meaning of stored features."""
         return f"{self.model.fingerprint}-{feature_fingerprint()}"
 
-    # The gallery
+    # The gallery. Channels and pictures are given by name, or as what was looked up: then it is these that change, or
+    # none (`Catalogue` says how).
 
     def add_channel(self, name: str) -> Channel:
         """Raises InvalidValue, ChannelExists."""
@@ -135,7 +185,7 @@ class Recognizer:
 
     def add(
         self,
-        channel: str,
+        channel: str | Channel,
         identifier: str,
         image: bytes,
         *,
@@ -151,6 +201,7 @@ class Recognizer:
         ImageErrors, TooFewFeatures among them.
         """
         check_values(identifier=identifier, metadata=metadata, threshold=threshold)
+        self._check_writable()
         self.catalogue.check_room(channel, identifier)
         prepared = self.describe(image)
         picture = self.catalogue.add_picture(
@@ -170,15 +221,18 @@ class Recognizer:
         self._keeper.save_if_due()
         return picture
 
-    def replace(self, channel: str, identifier: str, /, image: bytes, **changes: Unpack[PictureChanges]) -> Picture:
+    def replace(
+        self, channel: str | Channel, picture: str | Picture, /, image: bytes, **changes: Unpack[PictureChanges]
+    ) -> Picture:
         """Another image for a picture that keeps its UUID, and changes of its identifier, metadata, threshold, active
         or facts with it. Raises InvalidValue, ChannelNotFound, PictureNotFound, IdentifierTaken, StorageFull and the
         ImageErrors."""
         _check_changes(changes)
+        self._check_writable()
         prepared = self.describe(image)
-        picture = self.catalogue.replace_picture(
+        replaced = self.catalogue.replace_picture(
             channel,
-            identifier,
+            picture,
             prepared.features,
             level=prepared.level,
             size=prepared.size,
@@ -187,7 +241,7 @@ class Recognizer:
         )
         self.index.refresh()
         self._keeper.save_if_due()
-        return picture
+        return replaced
 
     def describe(self, image: bytes, *, trim: bool = True) -> PreparedPicture:
         """What `add` would store of an image. trim: False for a kept rendition, whose margins are gone already.
@@ -195,19 +249,24 @@ class Recognizer:
         with one_thread_each():
             return prepare_picture(image, self.model, self.settings, trim=trim)
 
-    def remove(self, channel: str, identifier: str) -> bool:
+    def _check_writable(self) -> None:
+        """Before a picture is described for nothing. Raises ReadOnlyData."""
+        if self.catalogue.read_only:
+            raise ReadOnlyData(str(self.folder))
+
+    def remove(self, channel: str | Channel, picture: str | Picture) -> bool:
         """Whether there was one. It is never an answer again. Raises ChannelNotFound."""
-        removed = self.catalogue.remove_picture(channel, identifier)
+        removed = self.catalogue.remove_picture(channel, picture)
         self.index.refresh()
         return removed
 
-    def update(self, channel: str, identifier: str, /, **changes: Unpack[PictureChanges]) -> Picture:
+    def update(self, channel: str | Channel, picture: str | Picture, /, **changes: Unpack[PictureChanges]) -> Picture:
         """Changes metadata, threshold, active, facts or identifier. Raises InvalidValue, ChannelNotFound,
         PictureNotFound, IdentifierTaken; TypeError for another field."""
         _check_changes(changes)
-        picture = self.catalogue.update_picture(channel, identifier, **changes)
+        changed = self.catalogue.update_picture(channel, picture, **changes)
         self.index.refresh()
-        return picture
+        return changed
 
     def get(self, channel: str, identifier: str) -> Picture:
         """Raises ChannelNotFound, PictureNotFound."""
@@ -296,9 +355,10 @@ class Recognizer:
         detectors: of the first look and of the closer one; without: numbers of pictures that the search does not see,
         as if they were not in the gallery. Raises what `recognise` does."""
         numbers = self._numbers(channels)
-        self.index.refresh()
+        index, pipeline = self._searched  # at one moment: the pipeline searches the index that is refreshed here
+        index.refresh()
         with one_thread_each():
-            return self._pipeline.examine(photo, numbers, clock or Clock(), detectors=detectors, without=without)
+            return pipeline.examine(photo, numbers, clock or Clock(), detectors=detectors, without=without)
 
     def judge(self, examined: Examination) -> Sequence[tuple[Evidence, float]]:
         """The verified candidates with their match ratios, best first."""
@@ -314,6 +374,10 @@ class Recognizer:
         known = [channel.id for channel in channels if isinstance(channel, Channel)]
         names = [name for name in channels if isinstance(name, str)]
         return [*dict.fromkeys([*known, *(self.catalogue.channel_numbers(names) if names else ())])]
+
+
+def _nothing() -> None:
+    return None
 
 
 def _check_changes(changes: PictureChanges) -> None:

@@ -22,7 +22,7 @@ class ImageLimits:
     max_bytes: int = 20_000_000
     """Size of the file."""
     max_pixels: int = 64_000_000
-    """Width times height in the header."""
+    """Width times height in the header, whatever the format: a PNG of so many takes 320 MB while it is decoded."""
     min_side: int = 32
     """Pixels."""
 

@@ -36,8 +36,8 @@ SPEAKERS = {
 Benchmarks may speak to all of them: they compare."""
 LEVELS = (
     {"errors", "values", "timing", "threads", "own_folder"},
-    {"settings", "onnx_session", "kernels"},
-    {"image"},
+    {"settings", "onnx_session", "kernels", "image_container"},
+    {"image", "detail"},
     {"image_files", "describe", "full_image"},
     {"shortlist", "rank", "verify", "catalogue"},
     {"judge", "index", "enrol"},

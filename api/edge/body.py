@@ -4,27 +4,42 @@ Limits hold while receiving. A file that grows too large is no longer kept but s
 `max_body_bytes`, so that the client gets to its answer; beyond that the connection ends. Fields that the
 caller does not want are never kept. A value that is no text (bytes that are not UTF-8, a nested JSON value, a
 field given twice) becomes `UNREADABLE`, which no rule accepts, so each method refuses it in its own order.
+
+Multipart is parsed as it comes, in pieces. Other bodies are decoded when they are whole: in the lane, not on the
+event loop, unless they are small.
 """
 
 from __future__ import annotations
 
 import asyncio
-import urllib.parse
+import math
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import msgspec
 import multipart  # type: ignore[import-untyped]
 from litestar.types import Receive
 
-from api.edge.limits import MemoryShare
+from api.edge.door import Lane
+from api.edge.flat_json import Nested, Number, Value, read_object
+from api.edge.limits import SMALL_BYTES, Holding, MemoryShare
+from api.edge.url_form import read_fields, unquoted
 from api.errors import BodyTooLarge, Busy, MalformedBody
 
 T = TypeVar("T")
 UNREADABLE = "\ufffd\ufffd"
 SMALL_FIELD_BYTES = 4096
 """Longest text of a field that has no limit of its own; none of them accepts more than 64 characters."""
+OTHER_FIELDS_BYTES = 65_536
+"""Most bytes of all fields together that the rules do not name."""
+ESCAPED = 3
+"""Bytes of a body for one byte of a field: percent signs need three, and so does JSON for what is not ASCII. (It needs
+six for control characters, which texts hold few of.)"""
+LEAST_BYTES_A_SECOND = 1_000
+"""A body that comes more slowly than this, over the setting `body_stall_seconds`, is given up."""
+MOST_PARTS = 1_000
+_PLAIN_REASON = re.compile(r"[A-Za-z0-9 ,.:()/+-]{1,100}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +58,16 @@ class FormRules:
     """What is read of a body; beyond it the connection ends."""
     timeout_seconds: float
     """Longest time in which the whole body arrives."""
+    stall_seconds: float = math.inf
+    """Longest time in which less than LEAST_BYTES_A_SECOND of it arrives."""
     retry_after_seconds: int
     """Advice where no memory is left for it."""
+
+    @property
+    def most_kept(self) -> int:
+        """Bytes of a multipart body that are kept at most."""
+        others = OTHER_FIELDS_BYTES if self.other_fields >= 0 else 0
+        return sum(self.fields.values()) + others + (self.max_file_bytes if self.file is not None else 0)
 
 
 @dataclass(kw_only=True)
@@ -73,191 +96,268 @@ class Form:
             value = UNREADABLE
         self.values[name] = value
 
+    def put_limited(self, name: str, value: str | None, limit: int) -> None:
+        """The same; a value of more than `limit` bytes is too long, and no text."""
+        if value is not None and (len(value) > limit or len(value.encode("utf-8")) > limit):
+            self.too_long.add(name)
+            value = None
+        self.put(name, value)
+
 
 class BodyReader:
     """Reads one body. `close` gives back the memory that its bytes held."""
 
-    def __init__(self, rules: FormRules, share: MemoryShare) -> None:
-        self.rules, self._share, self._held, self._received = rules, share, 0, 0
+    def __init__(self, rules: FormRules, share: MemoryShare, *, lane: Lane, client: str = "") -> None:
+        """lane: decodes what is not small. client: see `limits.client_network`."""
+        self.rules, self._share, self._lane, self._client = rules, share, lane, client
+        self._holding: Holding | None = None
+        self._received, self._lately = 0, 0
+        self._deadline = asyncio.timeout(None)
+        self._ends = math.inf
 
     def close(self) -> None:
-        self._share.give_back(self._held)
-        self._held = 0
+        """May be called more than once."""
+        if self._holding is not None:
+            self._share.give_back(self._holding)
+            self._holding = None
 
-    async def read(self, receive: Receive, content_type: str) -> Form:
-        """Raises MalformedBody, BodyTooLarge, Busy. The body was read to its end, unless BodyTooLarge says close."""
-        return await self._in_time(self._read(receive, content_type))
-
-    async def read_whole(self, receive: Receive, *, limit: int) -> bytes:
-        """The body as it is, of at most `limit` bytes. Raises what `read` does."""
-        return await self._in_time(self._drained(receive, limit))
-
-    async def _drained(self, receive: Receive, limit: int) -> bytes:
-        chunks = self._chunks(receive)
-        try:
-            return await self._whole(chunks, limit)
-        except Busy:
-            async for _ in chunks:
-                pass
-            raise
-
-    async def _in_time(self, reading: Awaitable[T]) -> T:
-        try:
-            async with asyncio.timeout(self.rules.timeout_seconds):
-                return await reading
-        except TimeoutError as error:
-            reason = f"it did not arrive within {self.rules.timeout_seconds:g} s"
-            raise MalformedBody(reason, close=True) from error
-
-    async def _read(self, receive: Receive, content_type: str) -> Form:
-        chunks = self._chunks(receive)
+    async def read(self, receive: Receive, content_type: str, *, length: int | None = None) -> Form:
+        """length: what the client says; None: it does not. Raises MalformedBody, BodyTooLarge, Busy. The body was read
+        to its end, unless the error says close."""
         kind, options = multipart.parse_options_header(content_type)
-        try:
-            if kind == "multipart/form-data":
-                return await self._multipart(chunks, options.get("boundary", ""))
-            if self.rules.file is not None:
-                raise MalformedBody("the content type is not multipart/form-data")
-            # JSON and percent signs may need six bytes for one byte of a field.
-            body = await self._whole(chunks, 6 * sum(self.rules.fields.values()))
-        except (MalformedBody, Busy):
-            async for _ in chunks:  # so that the client, which still sends, gets to read the answer
-                pass
-            raise
+        if kind == "multipart/form-data":
+            return await self._guarded(receive, lambda chunks: self._multipart(chunks, options, length))
+        if self.rules.file is not None:
+            return await self._guarded(receive, _not_multipart)
+        limit = ESCAPED * sum(self.rules.fields.values()) + SMALL_FIELD_BYTES
+        body = await self._guarded(receive, lambda chunks: self._whole(chunks, limit, length))
         if kind == "application/x-www-form-urlencoded":
-            return self._fields(_urlencoded(body))
+            return await self._decoded(lambda: self._url_form(body), body)
         if kind == "application/json":
-            return self._fields(_json(body))
-        if body.strip():
+            return await self._decoded(lambda: self._json(body), body)
+        if body and not body.isspace():
             raise MalformedBody("send multipart/form-data, application/x-www-form-urlencoded or application/json")
         return Form()
+
+    async def read_whole(self, receive: Receive, *, limit: int, length: int | None = None) -> bytearray:
+        """The body as it is, of at most `limit` bytes. length and errors: as for `read`."""
+        return await self._guarded(receive, lambda chunks: self._whole(chunks, limit, length))
+
+    async def _decoded(self, decode: Callable[[], T], body: bytearray) -> T:
+        return decode() if len(body) <= SMALL_BYTES else await self._lane.run(decode)
+
+    async def _guarded(self, receive: Receive, reading: Callable[[AsyncIterator[bytes]], Awaitable[T]]) -> T:
+        """Within the times that the rules set. What is refused holds no memory while its rest is read away."""
+        loop = asyncio.get_running_loop()
+        self._ends = loop.time() + self.rules.timeout_seconds
+        chunks = self._chunks(receive)
+        try:
+            async with asyncio.timeout_at(self._ends) as self._deadline:
+                self._window_begins()
+                try:
+                    return await reading(chunks)
+                except (MalformedBody, BodyTooLarge, Busy) as error:
+                    self.close()
+                    if not getattr(error, "close", False):
+                        async for _ in chunks:  # so that the client, which still sends, gets to read the answer
+                            pass
+                    raise
+        except TimeoutError as error:
+            raise self._late() from error
+
+    def _late(self) -> MalformedBody | Busy:
+        if self._holding is not None and self._holding.dropped:
+            return self._too_many()
+        if asyncio.get_running_loop().time() < self._ends:
+            least, seconds = LEAST_BYTES_A_SECOND, self.rules.stall_seconds
+            return MalformedBody(f"fewer than {least} bytes a second came for {seconds:g} s", close=True)
+        return MalformedBody(f"it did not arrive within {self.rules.timeout_seconds:g} s", close=True)
+
+    def _too_many(self) -> Busy:
+        return Busy("too many large requests at once", retry_after_seconds=self.rules.retry_after_seconds)
+
+    def _window_begins(self) -> None:
+        self._lately = 0
+        ends = asyncio.get_running_loop().time() + self.rules.stall_seconds
+        self._deadline.reschedule(min(self._ends, ends))
 
     async def _chunks(self, receive: Receive) -> AsyncIterator[bytes]:
         more = True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise MalformedBody("the connection ended before the body did")
+                raise MalformedBody("the connection ended before the body did", close=True)
             assert message["type"] == "http.request"
             chunk = message["body"]
             more = message["more_body"]
-            self._received += len(chunk)
+            self._count(len(chunk))
             if more and self._received > self.rules.max_body_bytes:
                 raise BodyTooLarge("body", self.rules.max_file_bytes, close=True)
             if chunk:
                 yield chunk
 
-    def _hold(self, count: int) -> None:
-        if not self._share.take(count):
-            raise Busy("too many large requests at once", retry_after_seconds=self.rules.retry_after_seconds)
-        self._held += count
+    def _count(self, count: int) -> None:
+        self._received += count
+        self._lately += count
+        if self._holding is not None:
+            self._holding.arrived(count)
+        if self._lately >= LEAST_BYTES_A_SECOND * self.rules.stall_seconds and not self._deadline.expired():
+            self._window_begins()
 
-    async def _whole(self, chunks: AsyncIterator[bytes], limit: int) -> bytes:
+    def _reserve(self, size: int) -> None:
+        """All of it, before the first byte is kept: bodies that take a part each could all be refused the rest."""
+        self._holding = self._share.reserve(size, address=self._client, give_way=self._give_way)
+        if self._holding is None:
+            raise self._too_many()
+
+    def _give_way(self) -> None:
+        if not self._deadline.expired():
+            self._deadline.reschedule(0)
+
+    def _complete(self, size: int) -> None:
+        """All has come; `size` bytes of it are kept."""
+        assert self._holding is not None
+        if self._holding.dropped:
+            raise self._too_many()
+        self._holding.give_way = None
+        self._share.shrink(self._holding, size)
+
+    async def _whole(self, chunks: AsyncIterator[bytes], limit: int, length: int | None) -> bytearray:
+        if length is not None and length > limit:
+            raise BodyTooLarge("body", limit)
+        self._reserve(limit if length is None else length)
         kept = bytearray()
         async for chunk in chunks:
-            if len(kept) <= limit:
-                self._hold(len(chunk))
-                kept += chunk
-        if len(kept) > limit:
-            raise BodyTooLarge("body", limit)
-        return bytes(kept)
+            if len(kept) + len(chunk) > limit:
+                raise BodyTooLarge("body", limit)
+            kept += chunk
+        self._complete(len(kept))
+        return kept
 
-    async def _multipart(self, chunks: AsyncIterator[bytes], boundary: str) -> Form:
-        form, part = Form(), _Part()
+    async def _multipart(self, chunks: AsyncIterator[bytes], options: Mapping[str, str], length: int | None) -> Form:
+        most = self.rules.most_kept
+        self._reserve(most if length is None else min(most, length))
+        form, parts = Form(), _Parts(self.rules)
         try:
-            parser = multipart.PushMultipartParser(boundary, max_segment_count=1_000, strict=False)
+            # Names of ours are ASCII; what a file is called may come in any encoding, and is of no interest.
+            boundary = options.get("boundary", "").encode("latin-1")
+            parser = multipart.PushMultipartParser(
+                boundary, max_segment_count=MOST_PARTS, header_charset="latin-1", strict=False
+            )
             async for chunk in chunks:
                 if parser.closed:
                     continue  # bytes after the closing boundary mean nothing
                 for event in parser.parse(chunk):
                     if isinstance(event, multipart.MultipartSegment):
-                        part = self._open(event.name or "")
+                        parts.open(_as_utf8(event.name or ""))
                     elif event is None:
-                        self._finish(part, form)
+                        parts.finish(form)
                     else:
-                        part.add(bytes(event), self._hold)
+                        parts.add(event)
             parser.close()
-        except multipart.MultipartError as error:
-            raise MalformedBody(f"multipart: {error}") from error
+        except (multipart.MultipartError, UnicodeEncodeError) as error:
+            raise MalformedBody(f"multipart: {_reason(error)}") from error
+        self._complete(parts.kept)
         return form
 
-    def _open(self, name: str) -> _Part:
-        if name == self.rules.file:
-            return _Part(name=name, limit=self.rules.max_file_bytes)
-        return _Part(name=name, limit=self.rules.fields.get(name, self.rules.other_fields))
-
-    def _finish(self, part: _Part, form: Form) -> None:
-        if part.name == self.rules.file:
-            if form.file is not None:
-                raise MalformedBody(f"two parts are named {part.name}")
-            form.file, form.file_too_large = bytes(part.data), part.too_long
-        elif part.limit >= 0:
-            form.put(part.name, None if part.too_long else _decoded(bytes(part.data)))
-            if part.too_long:
-                form.too_long.add(part.name)
-
-    def _fields(self, pairs: list[tuple[str, str | None]]) -> Form:
+    def _url_form(self, body: bytearray) -> Form:
         form = Form()
-        for name, value in pairs:
-            if name in self.rules.fields:
-                form.put(name, value)
-                if value is not None and len(value.encode("utf-8")) > self.rules.fields[name]:
-                    form.too_long.add(name)
+        for name, value in read_fields(body):
+            limit = self.rules.fields.get(name)
+            if limit is None:
+                continue
+            if len(value) > ESCAPED * limit:
+                form.too_long.add(name)
+                form.put(name, None)
+            else:
+                form.put_limited(name, _text(unquoted(value)), limit)
+        return form
+
+    def _json(self, body: bytearray) -> Form:
+        """Strings as they are, numbers and booleans as their text, null as absent."""
+        form = Form()
+        for name, value in read_object(body):
+            text = _json_text(value)
+            if value is not None and name in self.rules.fields:
+                form.put_limited(name, text, self.rules.fields[name])
         return form
 
 
-@dataclass(kw_only=True)
-class _Part:
-    """One part of a multipart body while it arrives; a limit below zero: not wanted, nothing is kept."""
+class _Parts:
+    """The parts of a multipart body while they arrive, one after the other."""
 
-    name: str = ""
-    limit: int = -1
-    too_long: bool = False
-    data: bytearray = field(default_factory=bytearray)
+    def __init__(self, rules: FormRules) -> None:
+        self._rules = rules
+        self._name, self._limit, self._too_long = "", -1, False
+        self._data = bytearray()
+        self._others = 0
+        self.kept = 0
+        """Bytes of finished parts."""
 
-    def add(self, chunk: bytes, hold: Callable[[int], None]) -> None:
-        if self.too_long or self.limit < 0:
+    def open(self, name: str) -> None:
+        rules = self._rules
+        self._limit = rules.max_file_bytes if name == rules.file else rules.fields.get(name, rules.other_fields)
+        if name != rules.file and name not in rules.fields:
+            self._limit = min(self._limit, OTHER_FIELDS_BYTES - self._others)
+        self._name, self._too_long, self._data = name, False, bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        """A limit below zero: the part is not wanted, nothing is kept."""
+        if self._too_long or self._limit < 0:
             return
-        if len(self.data) + len(chunk) > self.limit:
-            self.too_long = True
-            self.data.clear()
+        if len(self._data) + len(chunk) > self._limit:
+            self._too_long = True
+            self._data.clear()
             return
-        hold(len(chunk))
-        self.data += chunk
+        self._data += chunk
+
+    def finish(self, form: Form) -> None:
+        """Raises MalformedBody for a second file."""
+        self.kept += len(self._data)
+        if self._name == self._rules.file:
+            if form.file is not None:
+                raise MalformedBody(f"two parts are named {self._name}")
+            form.file, form.file_too_large = bytes(self._data), self._too_long
+        elif self._limit >= 0:
+            form.put(self._name, None if self._too_long else _text(bytes(self._data)))
+            if self._too_long:
+                form.too_long.add(self._name)
+            if self._name not in self._rules.fields:
+                self._others += len(self._name) + len(self._data)
+        self._data = bytearray()
 
 
-def _decoded(data: bytes) -> str | None:
+async def _not_multipart(_: AsyncIterator[bytes]) -> Form:
+    raise MalformedBody("the content type is not multipart/form-data")
+
+
+def _text(data: bytes) -> str | None:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return None
 
 
-def _urlencoded(body: bytes) -> list[tuple[str, str | None]]:
-    """Pairs of a form; bytes that are not UTF-8, percent-encoded or not, make their value unreadable."""
-    text = body.decode("utf-8", "surrogateescape")
+def _as_utf8(name: str) -> str:
+    """A header's text that was decoded as Latin-1, as what it is where it is UTF-8."""
     try:
-        pairs = urllib.parse.parse_qsl(text, keep_blank_values=True, max_num_fields=1_000, errors="surrogateescape")
-    except ValueError as error:
-        raise MalformedBody("form: more than 1000 fields") from error
-    return [(name, _decoded(value.encode("utf-8", "surrogateescape"))) for name, value in pairs]
+        return name.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return name
 
 
-def _json(body: bytes) -> list[tuple[str, str | None]]:
-    """Pairs of an object: strings as they are, numbers and booleans as their text, null as absent."""
-    if not body.strip():
-        return []
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise MalformedBody("JSON: it cannot be decoded") from error
-    if not isinstance(found, dict):
-        raise MalformedBody("JSON: one object is needed")
-    return [(name, _as_text(value)) for name, value in found.items() if value is not None]
+def _reason(error: Exception) -> str:
+    """What the parser says, where that is a sentence: some of its texts hold the bytes that it met."""
+    text = str(error)
+    return text if _PLAIN_REASON.fullmatch(text) else "the parts cannot be told from each other"
 
 
-def _as_text(value: object) -> str | None:
-    if isinstance(value, str):
-        return value
+def _json_text(value: Value) -> str | None:
+    """None where it is no text. Raises MalformedBody for a number that none can hold."""
+    if isinstance(value, Number):
+        if len(value) > 400 or not math.isfinite(float(value)):
+            raise MalformedBody("JSON: a number is out of range")
+        return str(value)
     if isinstance(value, bool):
         return "1" if value else "0"
-    return repr(value) if isinstance(value, int | float) else None
+    return None if value is None or isinstance(value, Nested) else value

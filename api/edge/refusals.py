@@ -5,6 +5,7 @@ A dialect keeps one table of its codes and its own envelope, and asks here for t
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from litestar import Request, Response
 
 from api.edge.requests import request_id
 from api.errors import BodyTooLarge, Busy, MalformedBody, NotMultipart
+from api.settings import Settings
 from engine.errors import ObverseError
 
 Row = TypeVar("Row")
@@ -29,6 +31,15 @@ def nearest_row(table: Mapping[type[ObverseError], Row], error: ObverseError) ->
 def log_failure(what: str, error: ObverseError) -> None:
     """A failure of ours, with its trace. Its text is kept from the client."""
     logger.error("%s failed", what, exc_info=error)
+
+
+def stopped(settings: Settings) -> Busy:
+    """What a request is told that was cancelled because the server stops and will not wait longer. The task goes on,
+    only to tell it: a client that can read no code takes it for a broken server."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+    return Busy("the server stops", retry_after_seconds=settings.retry_after_seconds)
 
 
 def with_id(text: str, request: AnyRequest) -> str:

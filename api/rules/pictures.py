@@ -1,31 +1,40 @@
 """Adding, changing, removing and showing pictures.
 
+Who is let into a channel, or has looked a picture up, waits then: for a thread, for the description of the image. The
+write is therefore handed the Channel and the Picture themselves, never their names, which may be another's by then.
+
 Two locks: two images that are alike and come at once must not both be let in, and of two edits that come at once
 none may be lost. Who needs both takes them in this order.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from api.accounts.store import User
 from api.edge.door import Lane
-from api.errors import SimilarPicture
+from api.errors import ForeignChannel, SimilarPicture
 from api.rules.access import AccessRules
 from api.rules.recognition import RecognitionRules
 from api.settings import Settings
 from engine.catalogue import Channel, Picture, PictureChanges, rules
 from engine.describe.records import from_bytes
 from engine.enrol.quality import Grades, grade_picture
-from engine.errors import ChannelNotFound, PictureNotFound, QuotaExceeded
-from engine.image import decode, encode_jpeg, to_gray
+from engine.errors import ChannelNotFound, DamagedData, PictureNotFound, QuotaExceeded
+from engine.image import decode_kept, encode_jpeg, resize_long_side, to_gray
 from engine.recognizer import Recognizer
 
 __all__ = ["Edit", "Grades", "NewPicture", "PictureRules", "check_identifier"]
 
+_log = logging.getLogger(__name__)
+
+TRACKED_SIDE = 640
+"""Longer side, in pixels, of the image that clients track, at most."""
 Edit = Callable[[Picture], PictureChanges]
 """From a picture as it is to what shall change of it: metadata, threshold, active, facts."""
 
@@ -91,24 +100,36 @@ class PictureRules:
         def work() -> Picture:
             channel = self._access.ensure_channel(user, new.channel)
             if not new.unlike_others:
-                return self._add(new, image)
+                return self._add(channel, new, image)
             with self._comparing:
                 self._refuse_similar(channel, image)
-                return self._add(new, image)
+                return self._add(channel, new, image)
 
         return await self._lane.run(work)
 
-    def _add(self, new: NewPicture, image: bytes) -> Picture:
-        return self._recognizer.add(
-            new.channel,
-            new.identifier,
-            image,
-            metadata=new.metadata,
-            threshold=new.threshold,
-            active=new.active,
-            facts=new.facts,
-            uuid=new.uuid,
-        )
+    def _add(self, channel: Channel, new: NewPicture, image: bytes) -> Picture:
+        with self._told_as_it_is(channel):
+            return self._recognizer.add(
+                channel,
+                new.identifier,
+                image,
+                metadata=new.metadata,
+                threshold=new.threshold,
+                active=new.active,
+                facts=new.facts,
+                uuid=new.uuid,
+            )
+
+    @contextlib.contextmanager
+    def _told_as_it_is(self, channel: Channel) -> Iterator[None]:
+        """For writes: a channel that is not the one that was looked up any more is told as any other would be that now
+        has its name. Raises ForeignChannel where that is another owner's."""
+        try:
+            yield
+        except ChannelNotFound:
+            if self._access.any_channel(channel.name).owner != channel.owner:
+                raise ForeignChannel(channel.name) from None
+            raise
 
     def _refuse_similar(self, channel: Channel, image: bytes, *, but: str = "") -> None:
         """but: UUID of a picture that does not count."""
@@ -116,11 +137,16 @@ class PictureRules:
             if match.picture.uuid != but:
                 raise SimilarPicture(channel.name, match.picture.identifier)
 
-    def change(self, picture: Picture, edit: Edit) -> Picture:
-        """Raises what `Recognizer.update` does."""
-        with self._editing:
-            current = self._catalogue.picture(picture.channel, picture.identifier)
-            return self._recognizer.update(current.channel, current.identifier, **edit(current))
+    def change(self, user: User, picture: Picture, edit: Edit) -> Picture:
+        """Raises what `Recognizer.update` does, ForeignChannel."""
+        channel = self._access.own_channel(user, picture.channel)
+        with self._told_as_it_is(channel), self._editing:
+            return self._recognizer.update(channel, picture, **edit(self._catalogue.picture(channel, picture)))
+
+    def update(self, channel: Channel, picture: Picture, changes: PictureChanges) -> Picture:
+        """The same for who changes without regard to what is there."""
+        with self._told_as_it_is(channel):
+            return self._recognizer.update(channel, picture, **changes)
 
     async def replace(
         self, user: User, picture: Picture, image: bytes, edit: Edit, *, unlike_others: Callable[[Picture], bool]
@@ -130,23 +156,25 @@ class PictureRules:
 
         def work() -> Picture:
             channel = self._access.own_channel(user, picture.channel)
-            with self._comparing:
-                current = self._catalogue.picture(picture.channel, picture.identifier)
-                if unlike_others(current):
+            with self._told_as_it_is(channel), self._comparing:
+                if unlike_others(self._catalogue.picture(channel, picture)):
                     self._refuse_similar(channel, image, but=picture.uuid)
                 with self._editing:
-                    current = self._catalogue.picture(picture.channel, picture.identifier)
-                    return self._recognizer.replace(current.channel, current.identifier, image, **edit(current))
+                    changes = edit(self._catalogue.picture(channel, picture))
+                    return self._recognizer.replace(channel, picture, image, **changes)
 
         return await self._lane.run(work)
 
-    def remove(self, channel: Channel, identifier: str | None) -> bool:
-        """Whether there was such a picture. Raises PictureNotFound for a malformed identifier."""
-        return self._recognizer.remove(channel.name, _possible(channel, identifier))
+    def remove(self, channel: Channel, picture: Picture | str | None) -> bool:
+        """Whether there was such a picture, given itself or by its identifier. Raises PictureNotFound for a malformed
+        identifier, ForeignChannel."""
+        chosen = picture if isinstance(picture, Picture) else _possible(channel, picture)
+        with self._told_as_it_is(channel):
+            return self._recognizer.remove(channel, chosen)
 
     def picture(self, channel: Channel, identifier: str | None) -> Picture:
         """Raises PictureNotFound, for a malformed identifier as well."""
-        return self._catalogue.picture(channel.name, _possible(channel, identifier))
+        return self._catalogue.picture(channel, _possible(channel, identifier))
 
     def picture_by_uuid(self, channel: str, uuid: str) -> Picture:
         """Raises PictureNotFound, for a picture of another channel as well."""
@@ -178,9 +206,19 @@ class PictureRules:
         return await self._lane.run(work)
 
     def tracking_image(self, picture: Picture) -> bytes | None:
-        """The kept picture as a grey JPEG, which clients track; None where the gallery keeps no pictures."""
+        """The kept picture as a grey JPEG of 640 pixels at most, which clients track; None where the gallery keeps no
+        pictures, or a damaged one, which the log names: nothing is wrong with what was asked."""
         jpeg = self._catalogue.rendition(picture.id)
-        return None if jpeg is None else encode_jpeg(to_gray(decode(jpeg, long_side=640)[0]))
+        if jpeg is None:
+            return None
+        try:
+            kept = decode_kept(jpeg, long_side=TRACKED_SIDE)
+        except DamagedData as error:
+            _log.error(
+                "picture %s of channel %s is told without its image: %s", picture.identifier, picture.channel, error
+            )
+            return None
+        return encode_jpeg(to_gray(resize_long_side(kept, min(TRACKED_SIDE, max(kept.shape[:2])))))
 
 
 def _possible(channel: Channel, identifier: str | None) -> str:

@@ -18,9 +18,10 @@ import sqlalchemy as sa
 
 from engine.catalogue import channels, log, pictures
 from engine.catalogue.entries import Change, Channel, Picture, PictureChanges, StoredFeatures, as_columns
-from engine.catalogue.sqlite import open_database
+from engine.catalogue.sqlite import check_not_lost, is_read_only, open_database
 from engine.catalogue.tables import meta_table
 from engine.catalogue.transactions import reading, writing
+from engine.catalogue.unfinished import check_restored
 from engine.catalogue.upgrade import upgrade_schema
 from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound
 from engine.values import Array
@@ -37,11 +38,26 @@ class Catalogue:
     looked up: then it is the one of that UUID, or PictureNotFound. Who has checked a name hands over what he checked.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        """Opens or makes it. read_only: every change is refused, as where folder or files may only be read.
+
+        Raises the StorageErrors: DamagedData where a gallery's other files lie without its catalogue."""
         folder.mkdir(parents=True, exist_ok=True)
+        check_restored(folder)
+        check_not_lost(folder)
         self.folder = folder
-        self.database = open_database(folder)
-        upgrade_schema(self.database, MIGRATIONS, version_table="engine_version")
+        self.database = open_database(folder, read_only=read_only)
+        upgrade_schema(
+            self.database,
+            MIGRATIONS,
+            version_table="engine_version",
+            before_the_first=lambda: check_not_lost(folder, without_tables=True),
+        )
+
+    @property
+    def read_only(self) -> bool:
+        """Whether every change is refused with ReadOnlyData."""
+        return is_read_only(self.database)
 
     def close(self) -> None:
         self.database.dispose()

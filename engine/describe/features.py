@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from engine.describe.patch_model import PatchModel
 from engine.describe.patches import extract_patches
 from engine.describe.records import pack
 from engine.describe.repeatability import found_again
+from engine.detail import DIM, DIM_SHARE, FAINT, FAINT_SHARE, stretched, working_side
 from engine.image import resize_long_side, to_gray
 from engine.threads import run_both
 from engine.values import Array, ByteArray, ColorImage, FloatArray
@@ -64,14 +66,38 @@ def describe_picture(
 
     The order is drawn at random (fixed seed), weighted by how likely keypoints of their kind are to be found
     again: choosing the strongest instead loses recall, because they crowd together. The same probabilities weigh
-    them in the global descriptor.
+    them in the global descriptor. Very long pictures are looked at larger (`engine.detail.working_side`); their
+    keypoints too are given in the frame of 480 pixels.
     """
     features = _describe(picture, model, detector, orb=orb)
     probability = found_again(features.keypoints, features.size, model.vocabulary.repeatability)
     order = voting_order(probability)
     bits = None if features.orb is None else features.orb[order]
     weights = probability[order].astype(np.float32)
-    return LocalFeatures(features.keypoints.take(order), features.descriptors[order], features.size, bits, weights)
+    keypoints, size = _in_frame(features.keypoints.take(order), features.size, detector.long_side)
+    return LocalFeatures(keypoints, features.descriptors[order], size, bits, weights)
+
+
+def _in_frame(keypoints: Keypoints, size: tuple[int, int], long_side: int) -> tuple[Keypoints, tuple[int, int]]:
+    """Keypoints of a working image of `size` in pixels of one whose longer side is `long_side`, and its size."""
+    if max(size) == long_side:
+        return keypoints, size
+    factor = long_side / max(size)
+    moved = replace(keypoints, xy=(keypoints.xy + 0.5) * factor - 0.5, scale=keypoints.scale * factor)
+    return moved, (round(size[0] * factor), round(size[1] * factor))
+
+
+def describe_clearly(
+    image: ColorImage, describe: Callable[[ColorImage], LocalFeatures], *, least: int
+) -> tuple[ColorImage, LocalFeatures]:
+    """The image as it was described, and its features: with more contrast where it is dim, and where it is faint and
+    `describe` finds fewer than `least` keypoints in it."""
+    dim = stretched(image, most=DIM, share=DIM_SHARE)
+    seen = image if dim is None else dim
+    features = describe(seen)
+    few = len(features.keypoints) < least
+    clearer = stretched(seen, most=FAINT, share=FAINT_SHARE) if few else None
+    return (seen, features) if clearer is None else (clearer, describe(clearer))
 
 
 def voting_order(probability: Array) -> Array:
@@ -103,7 +129,8 @@ def feature_fingerprint() -> str:
 def _describe(
     image: ColorImage, model: PatchModel, detector: DetectorSettings, *, orb: bool, pool: Executor | None = None
 ) -> LocalFeatures:
-    gray = to_gray(resize_long_side(image, detector.long_side))
+    height, width = image.shape[:2]
+    gray = to_gray(resize_long_side(image, working_side((width, height), detector.long_side)))
     keypoints = detect(gray, detector)
 
     def describe(rows: Array) -> FloatArray:

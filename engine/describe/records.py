@@ -1,7 +1,8 @@
 """A picture's keypoints in 16 bytes each: two uint64, the signature and a packed number.
 
-The packed number holds, from its low end: angle 8 bits (turn / 256), scale 8 bits (sixteenths of a pyramid
-level), y 12 bits and x 12 bits (eighths of a pixel of the picture at 480 pixels), word 20 bits, 4 spare.
+The packed number holds, from its low end: angle 8 bits (turn / 256), scale 8 bits with a sign (sixteenths of a
+pyramid level; below 0 only of very long pictures, which are looked at larger than their frame), y 12 bits and x 12
+bits (eighths of a pixel of the picture at 480 pixels), word 20 bits, 4 spare.
 Rows stand in the order in which they take part in votes; a record is filled up with zero rows.
 """
 
@@ -29,7 +30,8 @@ PIXEL_STEP = np.float32(0.125)
 def pack(keypoints: Keypoints, words: Array, signatures: Array) -> Array:
     """(N, 2) uint64 rows of keypoints in the picture's 480-pixel frame."""
     x, y = (np.clip(np.rint(keypoints.xy * 8), 0, 4095).astype(np.uint64).T) if len(keypoints) else (_none(), _none())
-    scale = np.clip(np.rint(16 * np.log(keypoints.scale) / _LOG_LEVEL), 0, 255).astype(np.uint64)
+    steps = np.clip(np.rint(16 * np.log(keypoints.scale) / _LOG_LEVEL), -128, 127).astype(np.int64)
+    scale = steps.astype(np.uint64) & np.uint64(255)
     angle = np.rint(keypoints.angle * (128 / np.pi)).astype(np.int64).astype(np.uint64) & np.uint64(255)
     packed = angle | scale << np.uint64(8) | y << np.uint64(16) | x << np.uint64(28)
     packed |= words.astype(np.uint64) << np.uint64(40)
@@ -53,7 +55,7 @@ def _y(packed: Any) -> Any:
 
 
 def _scale(packed: Any) -> Any:
-    return packed >> np.uint64(8) & np.uint64(255)
+    return (np.int64(packed >> np.uint64(8) & np.uint64(255)) ^ np.int64(128)) - np.int64(128)
 
 
 def _angle(packed: Any) -> Any:

@@ -7,6 +7,7 @@ frame and are found in each of them; the contrast is measured in the kept rendit
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import cv2
@@ -15,8 +16,11 @@ import numpy as np
 from engine.describe.keypoints import LEVEL_FACTOR, PICTURE_DETECTOR, Keypoints
 from engine.describe.records import frame_size, unpack
 from engine.describe.vocabulary import coarsen
-from engine.image import decode, to_gray
+from engine.errors import DamagedData
+from engine.image import decode_kept, to_gray
 from engine.values import Array, FloatArray
+
+_log = logging.getLogger(__name__)
 
 LEVEL_STEPS = (0.55, 0.66, 0.74, 0.80)
 """Qualities at which the levels 2, 3, 4 and 5 begin; `docs/measurements.md` shows recall by level."""
@@ -68,6 +72,7 @@ _FINE_COUNT = PICTURE_DETECTOR.count // 2
 _TWIN_BITS = 12
 """Signatures of 64 bits that differ in fewer are of places that a tracker may mistake for each other."""
 _NEIGHBOURHOOD = 15
+_UNKNOWN = 2
 _FULL_CONTRAST = 64.0
 """Grey levels: the standard deviation of a patch that is half black and half white is 127."""
 
@@ -90,11 +95,11 @@ class Grades:
 
 def grade_picture(rows: Array, size: tuple[int, int], *, level: int, jpeg: bytes | None) -> Grades:
     """rows: (N, 2) uint64 of `engine.describe.records`; size: width and height of the picture in any unit; level: its
-    level, 1 to 5; jpeg: its rendition, without which the contrast is graded in the middle."""
+    level, 1 to 5; jpeg: its rendition, without which, or with a damaged one, the contrast is graded in the middle."""
     xy, scale, _, words, signatures = unpack(rows)
     fine = scale < _FINE
     frame = frame_size(size)
-    contrast = 2 if jpeg is None else _grade("contrast", _contrast(jpeg, xy[fine], frame))
+    contrast = _UNKNOWN if jpeg is None else _contrast_grade(jpeg, xy[fine], frame)
     tracking = {
         "trackable_distinctiveness": _grade("distinctiveness", _distinct(words[fine])),
         "trackable_feature_count": _grade("count", min(int(fine.sum()) / _FINE_COUNT, 1.0)),
@@ -127,11 +132,19 @@ def _unmistakable(signatures: Array) -> float:
     return float((distance.min(1) >= _TWIN_BITS).mean())
 
 
+def _contrast_grade(jpeg: bytes, xy: FloatArray, frame: tuple[int, int]) -> int:
+    try:
+        return _grade("contrast", _contrast(jpeg, xy, frame))
+    except DamagedData as error:
+        _log.error("a picture is graded without its contrast: %s", error)
+        return _UNKNOWN
+
+
 def _contrast(jpeg: bytes, xy: FloatArray, frame: tuple[int, int]) -> float:
     """The mean standard deviation of the grey levels around the keypoints, as a share of `_FULL_CONTRAST`."""
     if not len(xy):
         return 0.0
-    gray = to_gray(decode(jpeg, long_side=PICTURE_DETECTOR.long_side)[0]).astype(np.float32)
+    gray = to_gray(decode_kept(jpeg, long_side=PICTURE_DETECTOR.long_side)).astype(np.float32)
     window = (_NEIGHBOURHOOD, _NEIGHBOURHOOD)
     mean = cv2.blur(gray, window)
     deviation = np.sqrt(np.maximum(cv2.blur(gray * gray, window) - mean * mean, 0))

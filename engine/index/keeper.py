@@ -6,7 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
-from engine.errors import StorageError
+from engine.errors import StorageError, StorageFailed
 from engine.index import snapshot
 from engine.index.embedded import EmbeddedIndex
 from engine.index.folder_lock import FolderLock
@@ -43,10 +43,16 @@ class IndexKeeper:
         self._save_in_background()
 
     def save(self) -> None:
-        """Saves all that was committed until now."""
+        """Saves all that was committed until now. Raises StorageFull, StorageFailed."""
         self._index.refresh()
         if self.holds:
-            snapshot.save(self._index, self._folder)
+            try:
+                snapshot.save(self._index, self._folder)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise StorageFailed(
+                    str(error.filename or self._folder), f"the indexes are not saved: {reason}"
+                ) from error
 
     def save_if_due(self) -> None:
         """Saves in the background when more pictures than `EngineSettings.save_every` are in memory alone."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.describe.records import frame_size
-from engine.image import decode, resize_long_side
+from engine.errors import DamagedData
+from engine.image import decode, decode_kept, resize_long_side
 from engine.recognise.answer import Match
 from engine.settings import ImageLimits
 from engine.values import ColorImage, FloatArray, resize_matrix
 from engine.verify.homography import project
+
+_log = logging.getLogger(__name__)
 
 SIDE = 720
 """Longer side, in pixels, of the photo and of the picture as they are drawn."""
@@ -22,10 +27,11 @@ _ANSWERED, _REFUSED, _LINE = (30, 200, 60), (230, 120, 20), (255, 210, 0)
 
 
 def explained(photo: bytes, match: Match, kept: bytes | None, *, limits: ImageLimits) -> bytes:
-    """PNG of `match`, which was found in `photo`. kept: the picture's JPEG; None: a plain field stands for it.
+    """PNG of `match`, which was found in `photo`. kept: the picture's JPEG; None: a plain field stands for it, as for
+    a damaged one.
     Raises the ImageErrors."""
     decoded, size = decode(photo, long_side=SIDE, limits=limits)
-    picture = decode(kept, long_side=SIDE)[0] if kept else _plain(match)
+    picture = _kept(kept, match)
     drawn = draw(decoded, size, match, picture)
     done, encoded = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
     assert done
@@ -63,6 +69,18 @@ def _pairs(
     shown = points[np.linspace(0, len(points) - 1, min(len(points), MOST_LINES)).astype(int)]
     a, b = (np.rint(project(H, shown[:, i])).astype(int).tolist() for i, H in enumerate((to_left, to_right)))
     return [((p[0], p[1]), (q[0], q[1])) for p, q in zip(a, b, strict=True)]
+
+
+def _kept(jpeg: bytes | None, match: Match) -> ColorImage:
+    if jpeg is None:
+        return _plain(match)
+    try:
+        return decode_kept(jpeg, long_side=SIDE)
+    except DamagedData as error:
+        _log.error(
+            "picture %s of channel %s is drawn plain: %s", match.picture.identifier, match.picture.channel, error
+        )
+        return _plain(match)
 
 
 def _frame(match: Match) -> tuple[int, int]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 
 from engine.catalogue import Catalogue
-from engine.image import decode
+from engine.errors import DamagedData
+from engine.image import decode_kept
 from engine.values import ColorImage
+
+_log = logging.getLogger(__name__)
 
 LONG_SIDE = 320
 """Pixels at which they are compared: more than the 256 of the frame that they are rectified into."""
@@ -20,11 +24,12 @@ class KeptPictures:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._pictures: OrderedDict[int, ColorImage] = OrderedDict()
+        self._pictures: OrderedDict[int, ColorImage | None] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, picture_id: int) -> ColorImage | None:
-        """RGB; None where no picture was kept. A picture's number is never given to another image."""
+        """RGB; None where no picture was kept, or a damaged one, which the log names: photos of it are recognised
+        without structure and colour. A picture's number is never given to another image."""
         with self._lock:
             if picture_id in self._pictures:
                 self._pictures.move_to_end(picture_id)
@@ -32,7 +37,11 @@ class KeptPictures:
         jpeg = self._catalogue.rendition(picture_id)
         if jpeg is None:
             return None
-        picture = decode(jpeg, long_side=LONG_SIDE)[0]
+        picture: ColorImage | None = None
+        try:
+            picture = decode_kept(jpeg, long_side=LONG_SIDE)
+        except DamagedData as error:  # remembered as the others are, so that not every photo of it fills the log
+            _log.error("picture number %d is compared without structure and colour: %s", picture_id, error)
         with self._lock:
             self._pictures[picture_id] = picture
             if len(self._pictures) > CACHED:

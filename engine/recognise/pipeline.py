@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.catalogue import Catalogue
-from engine.describe.features import describe_photo
+from engine.describe.features import describe_clearly, describe_photo
 from engine.describe.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, DetectorSettings
 from engine.describe.orb_bits import BYTES
 from engine.describe.patch_model import PatchModel
 from engine.describe.query import Query
 from engine.describe.records import frame_size
+from engine.detail import what_lacks, working_side
 from engine.errors import TooFewFeatures
-from engine.image import decode, resize_long_side
+from engine.image import EncodedImage, resize_long_side
 from engine.index.embedded import EmbeddedIndex
 from engine.index.ranking import Ranking
 from engine.judge.calibration import Calibration
@@ -75,16 +76,18 @@ class Pipeline:
         """Everything but the judgement. A closer look follows where the first finds nothing that comes near to an
         answer. detectors: as in LOOKS; without: numbers of pictures that are not seen. Raises the ImageErrors,
         TooFewFeatures among them."""
-        first = self._look(photo, channels, detectors[0], clock, closer=False, without=without)
+        with clock.stage("decode"):
+            encoded = EncodedImage(photo, limits=self._settings.limits)
+        first = self._look(encoded, channels, detectors[0], clock, closer=False, without=without)
         score = best_logit(first.found, self._calibration)
         if not self._settings.second_look or score >= 0:
             return first
-        closer = self._look(photo, channels, detectors[1], clock, closer=True, without=without)
+        closer = self._look(encoded, channels, detectors[1], clock, closer=True, without=without)
         return closer if best_logit(closer.found, self._calibration) > score else first
 
     def _look(
         self,
-        photo: bytes,
+        photo: EncodedImage,
         channels: Sequence[int],
         detector: DetectorSettings,
         clock: Clock,
@@ -95,20 +98,24 @@ class Pipeline:
         """closer: windows of the photo are searched too, and both lists are read twice as deep."""
         settings = self._settings
         with clock.stage("decode"):
-            decoded, photo_size = decode(photo, long_side=detector.long_side, limits=settings.limits)
-            image = resize_long_side(decoded, detector.long_side)
+            side = working_side(photo.size, detector.long_side)
+            image = resize_long_side(photo.pixels(side), side)
         with clock.stage("describe"):
             orb = settings.verifier == "orb"
-            features = describe_photo(image, self._model, detector, orb=orb, pool=self._pool)
+            image, features = describe_clearly(
+                image,
+                lambda seen: describe_photo(seen, self._model, detector, orb=orb, pool=self._pool),
+                least=settings.min_keypoints,
+            )
         if len(features.keypoints) < settings.min_keypoints:
-            raise TooFewFeatures(len(features.keypoints), settings.min_keypoints)
+            raise TooFewFeatures(len(features.keypoints), settings.min_keypoints, what_lacks(image))
         query = Query(features, self._model.vocabulary, windows=closer, min_keypoints=settings.min_keypoints)
         ranking = self._index.rank(query, channels, deeper=2 if closer else 1, without=without, clock=clock)
         with clock.stage("verify"):
             found = verify_all(query, self._candidates(ranking), pool=self._pool)
         with clock.stage("look"):
             found = self._look_at(found, image)
-        return Examination(image, photo_size, query, ranking, found)
+        return Examination(image, photo.size, query, ranking, found)
 
     def _candidates(self, ranking: Ranking) -> list[Candidate]:
         """The best of a ranking, ready to verify; those that were removed meanwhile are left out."""

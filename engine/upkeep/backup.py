@@ -25,9 +25,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.catalogue.sqlite import DATABASE_NAME, copy_database
+from engine.catalogue.unfinished import check_restored
 from engine.errors import DamagedData, DataFolderLocked, FolderNotEmpty, StorageFull
 from engine.index import snapshot
 from engine.index.folder_lock import FolderLock
+from engine.upkeep import swap
 
 STATISTICS = ("events.duckdb", "events.duckdb.wal")
 _MANIFEST = "manifest.json"
@@ -48,6 +50,7 @@ class BackupReport:
 def backup(folder: Path, target: Path) -> BackupReport:
     """Writes `target`, which appears only when it is whole. Needs room for two copies of the catalogue beside
     it. Raises StorageFull, DamagedData."""
+    check_restored(folder)
     with _full_disk_is_ours(target.parent), tempfile.TemporaryDirectory(dir=target.parent) as name:
         place = Path(name)
         try:
@@ -77,30 +80,36 @@ def backup(folder: Path, target: Path) -> BackupReport:
 
 
 def restore(archive: Path, folder: Path, *, force: bool = False) -> BackupReport:
-    """Brings back what `backup` wrote. Nothing in `folder` changes before the archive is proved whole.
+    """Brings back what `backup` wrote. Nothing in `folder` changes before the archive is proved whole; one that was cut
+    short while it changed is refused by everybody until the next restore.
 
     force: replace the gallery that is there; statistics that the archive lacks stay.
     Raises FolderNotEmpty, DamagedData, DataFolderLocked, StorageFull.
     """
-    if not force and folder.exists() and any(path.name != "lock" for path in folder.iterdir()):
+    force = force or swap.is_unfinished(folder)
+    if not force and folder.exists() and any(path.name not in ("lock", swap.PREPARED) for path in folder.iterdir()):
         raise FolderNotEmpty(str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     with _full_disk_is_ours(folder), contextlib.ExitStack() as stack:
         lock = FolderLock(folder)
         stack.callback(lock.release)
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+        stack.callback(swap.clean_up, folder)
+        if swap.is_unfinished(folder):
+            _finish(folder)
+        place = swap.prepare(folder)
         files = _unpack(archive, place)
         _check_database(place / DATABASE_NAME)
-        snapshot.forget(folder)
-        for name in (f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"):
-            (folder / name).unlink(missing_ok=True)
+        leaving = [*files, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"]
         if any(name in files for name in STATISTICS):
-            for name in STATISTICS:
-                (folder / name).unlink(missing_ok=True)
-        for name in files:
-            (place / name).replace(folder / name)
-        _sync(folder)
+            leaving += STATISTICS
+        swap.begin(folder, dict.fromkeys(leaving))
+        _finish(folder)
     return BackupReport(files=files)
+
+
+def _finish(folder: Path) -> None:
+    snapshot.forget(folder)
+    swap.finish(folder)
 
 
 def _copy_statistics(folder: Path, place: Path) -> tuple[str, ...]:
@@ -193,9 +202,3 @@ def _full_disk_is_ours(place: Path) -> Iterator[None]:
         if error.errno == errno.ENOSPC:
             raise StorageFull(str(place)) from error
         raise
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)

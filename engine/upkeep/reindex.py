@@ -13,7 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from engine.catalogue import Picture, StoredFeatures
-from engine.errors import UNFINISHED, ImageError, OriginalsMissing
+from engine.enrol.preparation import PreparedPicture
+from engine.errors import UNFINISHED, DamagedData, ImageError, OriginalsMissing, TooFewFeatures
 from engine.index import snapshot
 from engine.index.folder_lock import FolderLock
 from engine.recognizer import Recognizer
@@ -100,19 +101,32 @@ def _original(picture: Picture, originals: Mapping[str, Path]) -> bytes | None:
 
 def _replace(recognizer: Recognizer, picture: Picture, originals: Mapping[str, Path]) -> str | None:
     """Stores new features; gives the reason where there are none to store."""
-    kept = recognizer.catalogue.rendition(picture.id)
-    image = kept or _original(picture, originals)
-    if image is None:
-        return "its file has gone"
     try:
-        described = recognizer.describe(image, trim=kept is None)
+        described = _described(recognizer, picture, originals)
         stored, level, keypoints, reason = described.features, described.level, described.keypoints, None
-    except ImageError as error:
+    except (ImageError, DamagedData) as error:
         # Features of the old model must not stay: without any, the picture cannot be found, nor mislead.
         vector = bytes(recognizer.model.vocabulary.global_dimension)
         stored, level, keypoints, reason = StoredFeatures(keypoints=b"", vector=vector), 1, 0, str(error)
     recognizer.catalogue.replace_features(picture.id, stored, level=level, keypoints=keypoints)
     return reason
+
+
+def _described(recognizer: Recognizer, picture: Picture, originals: Mapping[str, Path]) -> PreparedPicture:
+    """From the kept rendition, and where that is damaged, from the original. Raises the ImageErrors, DamagedData."""
+    kept = recognizer.catalogue.rendition(picture.id)
+    damage = "its file has gone"
+    if kept is not None:
+        try:
+            return recognizer.describe(kept, trim=False)
+        except TooFewFeatures:
+            raise
+        except ImageError as error:
+            damage = f"its kept picture cannot be read ({error}), and there is no file of it"
+    original = _original(picture, originals)
+    if original is None:
+        raise DamagedData(damage)
+    return recognizer.describe(original)
 
 
 def _chunks(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:

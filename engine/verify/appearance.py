@@ -36,7 +36,7 @@ LEAST_SHARED = 0.05
 _ALIKE = 0.6
 """Correlation from which on a cell counts as found again; chosen by judgement, beside the mean and the quartile."""
 _COVERED = 0.9
-"""Share of a coarse cell that the photo must cover for its colour to count."""
+"""Share of a coarse cell that the photo must cover for its colour to count, and of the cells of a very long one."""
 _ALIASES = 1.4
 """Times that the photo shows the picture larger than the frame, from which on it is shrunk before it is sampled: less
 than one pixel in two is skipped below it."""
@@ -193,9 +193,11 @@ def _match_cells(reference: FloatArray, seen: FloatArray, mask: NDArray[np.bool_
     height, width = reference.shape
     places, shifts, scores, contrast = [], [], [], []
     windows = padded(seen)
+    # Very long pictures are one cell high: a pixel of their border that the photo lacks must not take all cells.
+    least = _COVERED if min(height, width) <= CELL else 1.0
     for top in range(0, height - CELL + 1, CELL):
         for left in range(0, width - CELL + 1, CELL):
-            if not mask[top : top + CELL, left : left + CELL].all():
+            if mask[top : top + CELL, left : left + CELL].mean() < least:
                 continue
             cell = reference[top : top + CELL, left : left + CELL]
             spread = float(cell.std())

@@ -48,8 +48,11 @@ def gallery(easyar_server: Server, owner: Caller) -> EasyAR:
 
 @pytest.fixture(scope="session")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with one worker, a short queue and little patience, that answers a miss with HTTP 200."""
+    """A server with one worker, a short queue and little patience, that answers a miss with HTTP 200 and takes
+    signatures without the image."""
     folder = tmp_path_factory.mktemp("strict")
     settings = {"engine_workers": 1, "engine_queue": 8, "deadline_seconds": 1, "rate_limit_per_minute": 40}
-    with serving(folder / "data", log=folder / "log", easyar_search_miss_http_status=200, **settings) as running:
+    with serving(
+        folder / "data", log=folder / "log", easyar_search_miss_http_status=200, easyar_unsigned_image=True, **settings
+    ) as running:
         yield running

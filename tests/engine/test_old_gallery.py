@@ -64,7 +64,7 @@ def silent(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """The engine has nothing to warn of: neither an index that is built anew nor a folder in a bad state."""
     caplog.set_level(logging.WARNING)
     yield
-    assert caplog.messages == []
+    assert [record.getMessage() for record in caplog.get_records("call")] == []
 
 
 def forget_log(folder: Path) -> None:

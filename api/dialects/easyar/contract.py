@@ -31,6 +31,10 @@ class Operation:
     """What it does."""
     permission: Permission = "READ"
     """What a token must allow."""
+    image: bool = False
+    """Whether its JSON holds one."""
+    meta: bool = False
+    """Whether its JSON holds `meta` and fields of the client's own, which may be long."""
     failed: int = 30
     """The code of a failure of ours."""
     overdue: int | None = None
@@ -50,6 +54,8 @@ OPERATIONS = (
         source="json",
         call=methods.create_target,
         permission="WRITE",
+        image=True,
+        meta=True,
         failed=417,
         answers=(*_IMAGE, 403, 417),
     ),
@@ -85,6 +91,8 @@ OPERATIONS = (
         source="json",
         call=methods.update_target,
         permission="WRITE",
+        image=True,
+        meta=True,
         failed=424,
         answers=(*_IMAGE, 404, 417, 419),
     ),
@@ -108,13 +116,22 @@ OPERATIONS = (
         failed=420,
         answers=(0, 404, 414),
     ),
-    Operation(name="similar", verb="POST", paths=_ANY_CASE, source="json", call=methods.find_similar, answers=_IMAGE),
+    Operation(
+        name="similar",
+        verb="POST",
+        paths=_ANY_CASE,
+        source="json",
+        call=methods.find_similar,
+        image=True,
+        answers=_IMAGE,
+    ),
     Operation(
         name="grade",
         verb="POST",
         paths=("/grade/detection", "/grade/tracking"),
         source="json",
         call=methods.grade,
+        image=True,
         answers=_IMAGE,
     ),
     Operation(
@@ -123,6 +140,7 @@ OPERATIONS = (
         paths=("/grade/detail",),
         source="json",
         call=methods.grade_in_detail,
+        image=True,
         answers=_IMAGE,
     ),
     Operation(
@@ -131,6 +149,7 @@ OPERATIONS = (
         paths=("/search",),
         source="json",
         call=methods.search,
+        image=True,
         failed=20,
         overdue=19,
         answers=(*_IMAGE, 17, 18),

@@ -10,6 +10,7 @@ api.errors.ServiceError
 |  |- TokenNotBase64
 |  |- TokenUnreadable
 |  `- TokenExpired
+|- NotBase64               the image's text is not base64
 |- UpdateRefused           the new image is similar to another target's
 |- RecordMissing           recognised, and removed in the same moment
 `- TokenRefused            the token service says no; its children say why
@@ -70,6 +71,13 @@ class TokenUnreadable(WrongToken):
 class TokenExpired(WrongToken):
     def __init__(self) -> None:
         super().__init__("the token has expired")
+
+
+class NotBase64(ServiceError):
+    def __init__(self) -> None:
+        super().__init__(
+            "image: it is not base64: 4 of A-Z a-z 0-9 + / for 3 bytes, padded with = (not - and _, as in addresses)"
+        )
 
 
 class UpdateRefused(ServiceError):

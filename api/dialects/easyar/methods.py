@@ -15,9 +15,10 @@ from api.dialects.easyar.errors import RecordMissing, UpdateRefused
 from api.dialects.easyar.parameters import Parameters, image_of, needed_image
 from api.dialects.easyar.tokens import Tokens
 from api.errors import SimilarPicture
+from api.rules.pages import Page
 from api.rules.pictures import NewPicture
 from api.service import Service
-from engine.catalogue import Picture
+from engine.catalogue import Channel, Picture
 from engine.errors import InvalidValue, PictureNotFound, TooFewFeatures
 from engine.recognise.answer import Recognition
 
@@ -43,6 +44,20 @@ class Call:
     async def look_up(self, work: Callable[[], Any]) -> Any:
         """Short work in the door's short lane."""
         return await self.service.door.short.run(work)
+
+    async def image(self) -> bytes | None:
+        """The image that was sent, None where there is none. Raises what `image_of` does."""
+        image: bytes | None = await self.look_up(lambda: image_of(self.service, self.parameters))
+        return image
+
+    async def needed_image(self) -> bytes:
+        """Raises what `needed_image` does."""
+        image: bytes = await self.look_up(lambda: needed_image(self.service, self.parameters))
+        return image
+
+    def own_channel(self) -> Channel:
+        """Raises ChannelNotFound, ForeignChannel."""
+        return self.service.access.own_channel(self.app.user, self.app.channel)
 
     def picture(self) -> Picture:
         """Raises PictureNotFound."""
@@ -79,7 +94,7 @@ async def create_target(call: Call) -> Result:
     for name in ("name", "type"):
         if getattr(wanted, name) is None:
             raise InvalidValue(name, "it is needed")
-    image = needed_image(call.service, call.parameters)
+    image = await call.needed_image()
     drawn = uuid.uuid4()
     new = NewPicture(
         channel=call.app.channel,
@@ -99,10 +114,11 @@ async def list_targets(call: Call) -> Result:
     number, size = _whole(call.parameters, "pageNum", default=1), _page_size(call.parameters, "pageSize")
 
     def work() -> dict[str, Any]:
-        catalogue, channel = call.service.catalogue, call.app.channel
-        found = catalogue.newest_pictures(channel, offset=(number - 1) * size, limit=size)
-        listed = [targets.listed(call.app, picture) for picture in found]
-        return {"targets": listed, "pageNum": number, "pageSize": size, "total": catalogue.count(channel)}
+        channel = call.own_channel()
+        page = call.service.pages.newest(channel, offset=(number - 1) * size, limit=size)
+        listed = _listed(call, page, "pageSize")
+        total = call.service.catalogue.count(channel.name)
+        return {"targets": listed, "pageNum": number, "pageSize": size, "total": total}
 
     return Result(result=await call.look_up(work))
 
@@ -113,10 +129,18 @@ async def list_targets_after(call: Call) -> Result:
 
     def work() -> dict[str, Any]:
         after = call.service.pictures.picture_by_uuid(call.app.channel, last) if last else None
-        found = call.service.catalogue.newest_pictures(call.app.channel, limit=size, after=after)
-        return {"targets": [targets.listed(call.app, picture) for picture in found]}
+        page = call.service.pages.newest(call.own_channel(), limit=size, after=after)
+        return {"targets": _listed(call, page, "limit")}
 
     return Result(result=await call.look_up(work))
+
+
+def _listed(call: Call, page: Page, parameter: str) -> list[dict[str, Any]]:
+    """The page, whole: clients count on its size. Raises InvalidValue where it holds too much."""
+    if page.cut:
+        limit = call.service.pages.most_bytes
+        raise InvalidValue(parameter, f"the texts of these targets exceed {limit} bytes: ask for fewer at a time")
+    return [targets.listed(call.app, picture) for picture in page.pictures]
 
 
 async def count_targets(call: Call) -> Result:
@@ -129,14 +153,14 @@ async def show_target(call: Call) -> Result:
 
 async def update_target(call: Call) -> Result:
     """Absent fields stay. With an image the target is found by the new one alone, under the same targetId."""
-    wanted, image = call.wanted(), image_of(call.service, call.parameters)
+    wanted, image = call.wanted(), await call.image()
 
     def unlike_others(picture: Picture) -> bool:
         return not (targets.allows_similar(picture) if wanted.allow_similar is None else wanted.allow_similar)
 
     picture: Picture = await call.look_up(call.picture)
     if image is None:
-        changed = await call.look_up(lambda: call.service.pictures.change(picture, wanted.changes))
+        changed = await call.look_up(lambda: call.service.pictures.change(call.app.user, picture, wanted.changes))
     else:
         try:
             changed = await call.service.pictures.replace(
@@ -158,36 +182,32 @@ async def delete_target(call: Call) -> Result:
 
 
 async def delete_targets(call: Call) -> Result:
-    """Those of the list that exist; none of them: 404."""
+    """Those of the list that exist, all at once; none of them: 404."""
     names = [name.strip() for name in (call.parameters.text("targetId") or "").split(",") if name.strip()]
     if not 1 <= len(names) <= LARGEST_LIST:
         raise InvalidValue("targetId", f"1 to {LARGEST_LIST} ids, separated by commas")
 
     def work() -> dict[str, Any]:
-        gone = []
-        for name in dict.fromkeys(names):
-            try:
-                gone.append(_removed(call, name)["targetId"])
-            except PictureNotFound:
-                continue
+        gone = call.service.catalogue.remove_pictures(call.own_channel(), [name.lower() for name in names])
         if not gone:
             raise PictureNotFound(call.app.channel, names[0][:50])
+        call.service.recognizer.index.refresh()
         return {"targetId": ",".join(gone)}
 
-    return Result(result=await call.look_up(work))
+    return Result(result=await call.service.door.bulk.run(work))
 
 
 def _removed(call: Call, target_id: str) -> dict[str, Any]:
     picture = call.service.pictures.picture_by_uuid(call.app.channel, target_id)
     channel = call.service.access.own_channel(call.app.user, call.app.channel)
-    if not call.service.pictures.remove(channel, picture.identifier):
+    if not call.service.pictures.remove(channel, picture):
         raise PictureNotFound(channel.name, target_id[:50])
     return targets.listed(call.app, picture)
 
 
 async def find_similar(call: Call) -> Result:
     """An image without structure is similar to nothing."""
-    image = needed_image(call.service, call.parameters)
+    image = await call.needed_image()
     try:
         matches = await call.service.recognition.similar(call.app.user, call.app.channel, image)
     except TooFewFeatures:
@@ -215,7 +235,7 @@ async def grade_in_detail(call: Call) -> Result:
 
 async def _grades(call: Call) -> dict[str, int]:
     """An image without structure has the grade -1, and each part of it is the worst."""
-    image = needed_image(call.service, call.parameters)
+    image = await call.needed_image()
     try:
         level, grades = await call.service.pictures.grade(image)
     except TooFewFeatures:
@@ -224,7 +244,7 @@ async def _grades(call: Call) -> dict[str, int]:
 
 
 async def search(call: Call) -> Result:
-    photo = needed_image(call.service, call.parameters)
+    photo = await call.needed_image()
     tracking = str(call.parameters.values.get("notracking", "")).lower() not in ("1", "true")
     return await recognise(call, photo, tracking=tracking)
 

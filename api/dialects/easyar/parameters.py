@@ -5,9 +5,8 @@ Numbers keep the text in which they were sent, because that text was signed; a k
 
 from __future__ import annotations
 
-import base64
 import binascii
-import json
+import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,18 +14,17 @@ from typing import Any
 
 from litestar.types import Receive
 
-from api.dialects.easyar.errors import WrongContentType
-from api.edge.body import SMALL_FIELD_BYTES, BodyReader, FormRules
+from api.dialects.easyar.errors import NotBase64, WrongContentType
+from api.edge.body import ESCAPED, OTHER_FIELDS_BYTES, SMALL_FIELD_BYTES, BodyReader, FormRules
+from api.edge.flat_json import read_object
 from api.errors import BodyTooLarge, MalformedBody
 from api.service import Service
-from engine.errors import InvalidValue, NotAnImage
+from engine.errors import InvalidValue
 
 SIGNING = frozenset({"appId", "apiKey", "appKey", "timestamp", "date", "signature"})
 """Parameters that tell who asks; they are no fields of a target."""
-
-
-class Number(str):
-    """A JSON number as it was written."""
+_DATA_URI = re.compile(r"data:[a-zA-Z0-9/+.;=-]{0,100};base64,")
+_WHITE_SPACE = b" \t\r\n\v\f"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +32,9 @@ class Parameters:
     """What a request sends, however it sends it."""
 
     values: Mapping[str, Any] = field(repr=False)
-    """str, Number, bool, or nested JSON, by name."""
+    """str, Number, bool or Nested, by name."""
+    nulls: frozenset[str] = frozenset()
+    """Names of JSON that are null; absent for all but an own field, which an update takes away."""
     image: bytes | None = field(default=None, repr=False)
     """The file of a multipart body."""
 
@@ -47,7 +47,7 @@ class Parameters:
         value = self.values.get(name)
         if value is not None and not isinstance(value, str):
             raise InvalidValue(name, "a string")
-        return value
+        return None if value is None else str(value)  # a Number is no text to who stores it
 
 
 def max_image_bytes(service: Service) -> int:
@@ -63,36 +63,41 @@ def from_query(query: bytes) -> Parameters:
     return Parameters(values=dict(pairs))
 
 
-async def read_json(service: Service, reader: BodyReader, receive: Receive, content_type: str) -> bytes:
+def json_limit(service: Service, *, image: bool = False, meta: bool = False) -> int:
+    """Bytes of a JSON body of an operation that takes an image, or `meta` and fields of the client's own."""
+    limit = OTHER_FIELDS_BYTES
+    if image:
+        limit += 3 * max_image_bytes(service)  # base64 is 4/3, twice that with each "/" escaped, and line breaks
+    if meta:
+        limit += ESCAPED * service.settings.max_metadata_bytes
+    return limit
+
+
+async def read_json(
+    reader: BodyReader, receive: Receive, content_type: str, *, limit: int, length: int | None
+) -> bytearray:
     """The body of a JSON request, not yet decoded. Raises WrongContentType, BodyTooLarge, MalformedBody, Busy."""
-    # Base64 may come with each "/" escaped as "\/", other text with each byte as "\u0000".
-    limit = 3 * max_image_bytes(service) + 6 * service.settings.max_metadata_bytes
-    body = await reader.read_whole(receive, limit=limit)
+    body = await reader.read_whole(receive, limit=limit, length=length)
     if content_type.partition(";")[0].strip().lower() not in ("application/json", "text/json", ""):
         raise WrongContentType("application/json")
     return body
 
 
-def from_json(body: bytes) -> Parameters:
-    """Null counts as absent. Raises MalformedBody."""
-    try:
-        found = json.loads(body or b"{}", parse_int=Number, parse_float=Number, parse_constant=_refuse)
-        json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
-    except (ValueError, RecursionError) as error:
-        raise MalformedBody("JSON: it cannot be decoded") from error
-    if not isinstance(found, dict):
-        raise MalformedBody("JSON: one object is needed")
-    return Parameters(values={name: value for name, value in found.items() if value is not None})
+def from_json(body: bytes | bytearray) -> Parameters:
+    """Raises MalformedBody, also for a name that comes twice with different values: which of them was meant?"""
+    found: dict[str, Any] = {}
+    for name, value in read_object(body):
+        if name in found and (type(value), value) != (type(found[name]), found[name]):
+            raise MalformedBody("JSON: a name comes twice, with different values")
+        found[name] = value
+    nulls = frozenset(name for name, value in found.items() if value is None)
+    return Parameters(values={name: value for name, value in found.items() if name not in nulls}, nulls=nulls)
 
 
-def _refuse(name: str) -> None:
-    raise ValueError(name)
-
-
-async def from_multipart(reader: BodyReader, receive: Receive, content_type: str) -> Parameters:
+async def from_multipart(reader: BodyReader, receive: Receive, content_type: str, *, length: int | None) -> Parameters:
     """Raises WrongContentType, BodyTooLarge, MalformedBody, Busy."""
     try:
-        form = await reader.read(receive, content_type)
+        form = await reader.read(receive, content_type, length=length)
     except MalformedBody as error:
         if not content_type.lower().startswith("multipart/form-data"):
             raise WrongContentType("multipart/form-data") from error
@@ -112,25 +117,33 @@ def rules(service: Service) -> FormRules:
         max_file_bytes=max_image_bytes(service),
         max_body_bytes=settings.max_image_bytes + settings.max_drain_bytes,
         timeout_seconds=settings.body_timeout_seconds,
+        stall_seconds=settings.body_stall_seconds,
         retry_after_seconds=settings.retry_after_seconds,
     )
 
 
 def image_of(service: Service, parameters: Parameters) -> bytes | None:
-    """The image's bytes, None where there is none. Raises BodyTooLarge, InvalidValue, NotAnImage."""
+    """The image's bytes, None where there is none: work for a thread. Raises BodyTooLarge, InvalidValue, NotBase64."""
     if parameters.image is not None:
         return parameters.image
     text = parameters.text("image")
     if text is None:
         return None
     limit = max_image_bytes(service)
-    try:
-        image = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise NotAnImage from error
+    image = from_base64(text)
     if len(image) > limit:
         raise BodyTooLarge("image", limit)
     return image
+
+
+def from_base64(text: str) -> bytes:
+    """Line breaks and other white space count for nothing, nor does the head of a data URI. Raises NotBase64."""
+    start = _DATA_URI.match(text)
+    try:
+        written = text[start.end() if start else 0 :].encode("ascii").translate(None, _WHITE_SPACE)
+        return binascii.a2b_base64(written, strict_mode=True)
+    except (binascii.Error, ValueError) as error:
+        raise NotBase64 from error
 
 
 def needed_image(service: Service, parameters: Parameters) -> bytes:

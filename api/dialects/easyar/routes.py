@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -21,8 +22,10 @@ from api.dialects.easyar.parameters import Parameters
 from api.dialects.easyar.tokens import Permission, Tokens
 from api.edge import refusals
 from api.edge.body import BodyReader
+from api.edge.door import asks
+from api.edge.limits import client_network
 from api.edge.refusals import AnyRequest
-from api.edge.requests import note
+from api.edge.requests import body_length, client_of, note
 from api.errors import BodyTooLarge, Busy
 from api.service import Service
 from engine.errors import InvalidValue, ObverseError
@@ -31,6 +34,8 @@ ServiceHere = NamedDependency[SkipValidation[Service]]
 TokensHere = NamedDependency[SkipValidation[Tokens]]
 AnySocket = WebSocket[Any, Any, Any]
 TOKEN_FAILED = 4001025
+TUNNEL_FAILED = 20
+logger = logging.getLogger(__name__)
 
 
 class Photo(msgspec.Struct, kw_only=True):
@@ -48,13 +53,16 @@ def _handler(operation: Operation) -> HTTPRouteHandler:
 
 
 async def _answer(request: AnyRequest, service: Service, tokens: Tokens, operation: Operation) -> Response[bytes]:
-    reader = BodyReader(parameters.rules(service), service.memory)
+    reader = _reader(request, service)
     try:
-        asked = await _parameters(request, service, reader, operation)
-        app = await service.door.short.run(lambda: _who(request, service, tokens, asked, operation.permission))
+        app, asked = await _asked(request, service, tokens, reader, operation)
+        asks(app.user.id)
         target_id = str(request.path_params.get("target_id", ""))
         call = Call(service=service, tokens=tokens, app=app, parameters=asked, target_id=target_id)
         done = await operation.call(call)
+    except asyncio.CancelledError:
+        error = refusals.stopped(service.settings)
+        return _refused(request, operation.name, error, failed=operation.failed, overdue=operation.failed)
     except ObverseError as error:
         overdue = operation.failed if operation.overdue is None else operation.overdue
         return _refused(request, operation.name, error, failed=operation.failed, overdue=overdue)
@@ -66,22 +74,41 @@ async def _answer(request: AnyRequest, service: Service, tokens: Tokens, operati
     return _response(_envelope(done), status=status)
 
 
-async def _parameters(request: AnyRequest, service: Service, reader: BodyReader, operation: Operation) -> Parameters:
-    if operation.source == "query":
-        return parameters.from_query(request.scope["query_string"])
-    content_type = request.headers.get("content-type", "")
+def _reader(request: AnyRequest, service: Service) -> BodyReader:
+    return BodyReader(parameters.rules(service), service.memory, lane=service.door.short, client=client_of(request))
+
+
+async def _asked(
+    request: AnyRequest, service: Service, tokens: Tokens, reader: BodyReader, operation: Operation
+) -> tuple[App, Parameters]:
+    """Who asks, and what counts of what was sent. JSON is decoded and verified in one step, by a thread."""
+    content_type, length = request.headers.get("content-type", ""), body_length(request)
+    if operation.source == "json":
+        limit = parameters.json_limit(service, image=operation.image, meta=operation.meta)
+        body = await parameters.read_json(reader, request.receive, content_type, limit=limit, length=length)
+        return await service.door.short.run(
+            lambda: _who(request, service, tokens, parameters.from_json(body), operation.permission)
+        )
     if operation.source == "multipart":
-        return await parameters.from_multipart(reader, request.receive, content_type)
-    body = await parameters.read_json(service, reader, request.receive, content_type)
-    return await service.door.short.run(lambda: parameters.from_json(body))
+        sent = await parameters.from_multipart(reader, request.receive, content_type, length=length)
+    else:
+        sent = parameters.from_query(request.scope["query_string"])
+    return await service.door.short.run(lambda: _who(request, service, tokens, sent, operation.permission))
 
 
-def _who(request: AnyRequest, service: Service, tokens: Tokens, asked: Parameters, permission: Permission) -> App:
-    """The app of the token or of the signature. Raises what `Tokens.app_of` and `signing_app` do, RateLimited."""
+def _who(
+    request: AnyRequest, service: Service, tokens: Tokens, sent: Parameters, permission: Permission
+) -> tuple[App, Parameters]:
+    """The app of the token or of the signature, and what it vouches for. Raises what `Tokens.app_of` and `signing_app`
+    do, RateLimited."""
     header = request.headers.get("authorization")
-    app = signing.signing_app(service.apps, asked) if header is None else tokens.app_of(header, asked, permission)
+    if header is None:
+        unsigned_image = service.settings.easyar_unsigned_image
+        app, sent = signing.signing_app(service.apps, sent, unsigned_image=unsigned_image)
+    else:
+        app = tokens.app_of(header, sent, permission)
     service.access.admit(app)
-    return app
+    return app, sent
 
 
 def _envelope(done: Result) -> dict[str, Any]:
@@ -121,10 +148,11 @@ async def ping() -> Response[bytes]:
 
 @post("/token/v2", status_code=200)
 async def token(request: AnyRequest, service: ServiceHere, tokens: TokensHere) -> Response[bytes]:
-    reader = BodyReader(parameters.rules(service), service.memory)
+    reader = _reader(request, service)
     try:
-        content_type = request.headers.get("content-type", "")
-        body = await parameters.read_json(service, reader, request.receive, content_type)
+        content_type, length = request.headers.get("content-type", ""), body_length(request)
+        limit = parameters.json_limit(service)
+        body = await parameters.read_json(reader, request.receive, content_type, limit=limit, length=length)
         made = await service.door.short.run(lambda: tokens.make(parameters.from_json(body)))
     except ObverseError as error:
         return _refused(request, "token", error, failed=TOKEN_FAILED, overdue=TOKEN_FAILED)
@@ -138,32 +166,36 @@ async def token(request: AnyRequest, service: ServiceHere, tokens: TokensHere) -
 async def recognize(socket: AnySocket, service: ServiceHere, tokens: TokensHere) -> None:
     """One answer for each photo, until the client closes, or sends nothing for the time of a body."""
     tunnel = str(socket.path_params["tunnel"])
+    client = client_network(socket.client.host if socket.client else None)
     await socket.accept()
     try:
         while True:
             async with asyncio.timeout(service.settings.body_timeout_seconds):
                 message = await socket.receive_data(mode="binary")
-            await socket.send_text(await _answer_frame(service, tokens, tunnel, message))
+            await socket.send_text(await _answer_frame(service, tokens, tunnel, message, client=client))
     except WebSocketDisconnect:
         return
     except TimeoutError:
         await socket.close()
 
 
-async def _answer_frame(service: Service, tokens: Tokens, tunnel: str, message: bytes) -> bytes:
-    held = len(message)
+async def _answer_frame(service: Service, tokens: Tokens, tunnel: str, message: bytes, *, client: str) -> bytes:
+    holding = service.memory.reserve(len(message), address=client)
     try:
-        if not service.memory.take(held):
-            held = 0
+        if holding is None:
             raise Busy("too many large requests at once", retry_after_seconds=service.settings.retry_after_seconds)
         envelope = _envelope(await _recognised(service, tokens, tunnel, message))
     except ObverseError as error:
-        code = codes.row_of(error, failed=20, overdue=19).code
+        code = codes.row_of(error, failed=TUNNEL_FAILED, overdue=19).code
         if codes.is_failure(error):
             refusals.log_failure("a tunnel", error)
         envelope = _refusal(code, codes.MEANINGS[code] if codes.is_failure(error) else str(error))
+    except Exception:  # nobody foresaw it: without this the socket would be closed, and no line tell why
+        logger.exception("unexpected failure in a tunnel")
+        envelope = _refusal(TUNNEL_FAILED, codes.MEANINGS[TUNNEL_FAILED])
     finally:
-        service.memory.give_back(held)
+        if holding is not None:
+            service.memory.give_back(holding)
     service.metrics.requests.labels("tunnel", str(envelope["statusCode"])).inc()
     return msgspec.json.encode(envelope)
 
@@ -175,9 +207,10 @@ async def _recognised(service: Service, tokens: Tokens, tunnel: str, message: by
         return app
 
     app = await service.door.short.run(who)
+    asks(app.user.id)
     try:
         photo = msgspec.msgpack.decode(message, type=Photo).image
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise InvalidValue("image", "one MessagePack map with the photo's bytes is needed") from error
     if len(photo) > parameters.max_image_bytes(service):
         raise BodyTooLarge("image", parameters.max_image_bytes(service))

@@ -26,6 +26,8 @@ TYPE = "ImageTarget"
 _NAME = re.compile(r"[\x20-\x7e]{1,64}")
 _SIZE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _OWN = SIGNING | {"image", "name", "size", "type", "meta", "active", "allowSimilar"}
+_TOLD = {"targetId", "target", "modified", "date", "grade", "trackingImage"}
+"""Other names under which answers tell of a target. Sent by a client, who had them from an answer, they are ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +48,22 @@ class Wanted:
     """True lets it be similar to another target."""
     others: dict[str, str] = field(default_factory=dict, repr=False)
     """String fields that we do not know; they are kept as they are."""
+    without: frozenset[str] = frozenset()
+    """Of such fields those that were sent as null, to be taken away."""
+    max_others_bytes: int
+    """What all of them may hold together, the picture's older ones included."""
 
     def facts(self, known: dict[str, Any]) -> dict[str, Any]:
-        """The picture's facts, with these laid over them."""
+        """The picture's facts, with these laid over them. Raises BodyTooLarge where its own fields become too many."""
         mine = known.get(FACTS, {})
         given = {"name": self.name, "size": self.size, "allowSimilar": self.allow_similar}
         given = {name: value for name, value in given.items() if value is not None}
-        return {**known, FACTS: {**mine, **given, "others": {**mine.get("others", {}), **self.others}}}
+        others = {**mine.get("others", {}), **self.others}
+        others = {name: value for name, value in others.items() if name not in self.without}
+        # An update that adds nothing must not fail for what older versions let in.
+        if self.others and sum(len(n.encode()) + len(v.encode()) for n, v in others.items()) > self.max_others_bytes:
+            raise BodyTooLarge("fields of your own, all of the target's together", self.max_others_bytes)
+        return {**known, FACTS: {**mine, **given, "others": others}}
 
     def changes(self, picture: Picture) -> PictureChanges:
         """What `Recognizer.update` shall change of the picture."""
@@ -67,7 +78,7 @@ class Wanted:
 def wanted(parameters: Parameters, *, max_meta_bytes: int) -> Wanted:
     """Raises InvalidValue for a field outside its rule, BodyTooLarge for a `meta` that is too long."""
     meta = parameters.given("meta")
-    others = {n: v for n, v in parameters.values.items() if n not in _OWN and type(v) is str}
+    others = {n: v for n, v in parameters.values.items() if is_clients_own(n) and type(v) is str}
     if meta is not None and len(meta.encode()) > max_meta_bytes:
         raise BodyTooLarge("meta", max_meta_bytes)
     if sum(len(name.encode()) + len(value.encode()) for name, value in others.items()) > max_meta_bytes:
@@ -81,7 +92,14 @@ def wanted(parameters: Parameters, *, max_meta_bytes: int) -> Wanted:
         active=_switch(parameters, "active"),
         allow_similar=_switch(parameters, "allowSimilar"),
         others=others,
+        without=frozenset(name for name in parameters.nulls if is_clients_own(name)),
+        max_others_bytes=max_meta_bytes,
     )
+
+
+def is_clients_own(name: str) -> bool:
+    """Whether a field means nothing to us, so that it is kept as it is."""
+    return name not in _OWN and name not in _TOLD and name not in RATES
 
 
 def _checked(parameters: Parameters, name: str, fits: Callable[[str], Any], rule: str) -> str | None:
@@ -104,7 +122,7 @@ def listed(app: App, picture: Picture) -> dict[str, Any]:
     """A target as lists show it: without its image and its grades."""
     facts = picture.facts.get(FACTS, {})
     return {
-        **facts.get("others", {}),
+        **{name: value for name, value in facts.get("others", {}).items() if is_clients_own(name)},
         "targetId": picture.uuid,
         "name": facts.get("name", picture.identifier),
         "size": facts.get("size", "20"),

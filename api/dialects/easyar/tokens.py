@@ -63,6 +63,8 @@ class Tunnel(msgspec.Struct, kw_only=True, tag="tunnel"):
 
     app: str
     """The appId that asked for it."""
+    mark: str = ""
+    """The mark of its secret at that time."""
     until: float
     """Seconds since 1970."""
 
@@ -102,7 +104,7 @@ class Tokens:
             raise errors.TokenRefused
         try:
             acl = msgspec.json.decode(text, type=list[Rule])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise errors.TokenRefused from error
         named = {resource for rule in acl for resource in rule.resource}
         if not named:
@@ -125,7 +127,7 @@ class Tokens:
         return app
 
     def make_tunnel(self, app: App) -> str:
-        tunnel = Tunnel(app=app.app_id, until=time.time() + TUNNEL_SECONDS)
+        tunnel = Tunnel(app=app.app_id, mark=app.secret_mark, until=time.time() + TUNNEL_SECONDS)
         return self.vault.seal(msgspec.json.encode(tunnel).decode())
 
     def app_of_tunnel(self, tunnel: str) -> App:
@@ -140,6 +142,8 @@ class Tokens:
         app = self.apps.by_app_id(found.app)
         if app is None:
             raise errors.UnknownApp
+        if app.secret_mark != found.mark:
+            raise errors.WrongToken("the app has a new secret; ask for another tunnel")
         return app
 
     def _sealed(self, token: Token) -> str:

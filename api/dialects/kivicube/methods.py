@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from api.accounts.store import User
 from api.dialects.kivicube import wire
 from api.edge.body import Form
+from api.edge.door import asks
 from api.errors import BodyTooLarge, NotMultipart, WrongCredentials
 from api.rules.pictures import NewPicture, check_identifier
 from api.service import Service
@@ -54,6 +55,7 @@ async def add_image(service: Service, form: Form) -> wire.AddImageAnswer:
         return user, new
 
     user, new = await service.door.short.run(check)
+    asks(user.id)
     picture = await service.pictures.add(user, new, _checked_file(service, form))
     return wire.AddImageAnswer(level=picture.level)
 
@@ -70,17 +72,19 @@ async def remove_image(service: Service, form: Form) -> wire.RemoveImageAnswer:
 
 
 async def get_images(service: Service, form: Form) -> wire.GetImagesAnswer:
+    """A page whose metadata is long is shorter than others; clients go on by the number of pictures that it has."""
+
     def work() -> wire.GetImagesAnswer:
         channel = service.access.own_channel(_login(service, form), form.text("channel"))
         position = wire.read_count(form, "position", default=0, least=0, most=sys.maxsize)
-        pictures = service.catalogue.pictures(channel.name, offset=position, limit=service.settings.page_size)
+        page = service.pages.by_identifier(channel, offset=position, limit=service.settings.page_size)
         images = [
             wire.ListedImage(
                 identifier=picture.identifier,
                 metadata=picture.metadata,
                 matchratio=wire.plain_number(service.pictures.threshold(picture)),
             )
-            for picture in pictures
+            for picture in page.pictures
         ]
         return wire.GetImagesAnswer(totalcount=service.catalogue.count(channel.name), images=images)
 
@@ -119,7 +123,7 @@ async def update_image_info(service: Service, form: Form) -> wire.UpdateImageInf
         if (metadata := wire.read_metadata(form, limit=service.settings.max_metadata_bytes)) is not None:
             changes["metadata"] = metadata
         if changes:
-            service.recognizer.update(channel.name, picture.identifier, **changes)
+            service.pictures.update(channel, picture, changes)
         return wire.UpdateImageInfoAnswer()
 
     return await service.door.short.run(work)
@@ -164,6 +168,7 @@ async def find_image(service: Service, form: Form) -> wire.FindImageAnswer:
             raise
 
     user, explain, limit, photo = await service.door.short.run(check)
+    asks(user.id)
     recognition = await service.recognition.find(user, channel, photo, k=max(1, limit))
     answer = _found(recognition, everywhere=channel is None)
     if explain:

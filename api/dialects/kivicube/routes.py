@@ -5,6 +5,7 @@ Every answer of a method is HTTP 200 with a `returncode`: clients of this protoc
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from api.dialects.kivicube.document import documented
 from api.edge import refusals
 from api.edge.body import BodyReader
 from api.edge.refusals import AnyRequest
-from api.edge.requests import note
+from api.edge.requests import body_length, client_of, note
 from api.errors import BodyTooLarge, MalformedBody, NotMultipart
 from api.service import Service
 from engine.errors import ObverseError
@@ -63,10 +64,13 @@ async def find_image(request: AnyRequest, service: ServiceHere) -> Response[wire
 
 
 async def _answer(request: AnyRequest, service: Service, method: contract.Method) -> Response[Any]:
-    reader = BodyReader(method.rules(service.settings), service.memory)
+    reader = BodyReader(
+        method.rules(service.settings), service.memory, lane=service.door.short, client=client_of(request)
+    )
     try:
         try:
-            form = await reader.read(request.receive, request.headers.get("content-type", ""))
+            content_type, length = request.headers.get("content-type", ""), body_length(request)
+            form = await reader.read(request.receive, content_type, length=length)
         except MalformedBody as error:
             if method.file:
                 raise NotMultipart(error.reason, close=error.close) from error
@@ -76,6 +80,8 @@ async def _answer(request: AnyRequest, service: Service, method: contract.Method
                 raise MalformedBody(str(error), close=error.close) from error
             raise
         answer = await method.call(service, form)
+    except asyncio.CancelledError:
+        return _refusal(request, method, refusals.stopped(service.settings))
     except ObverseError as error:
         return _refusal(request, method, error)
     finally:

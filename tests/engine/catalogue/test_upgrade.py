@@ -7,9 +7,11 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import alembic.script
 import pytest
 import sqlalchemy as sa
 
+from api.accounts import store as accounts
 from engine.catalogue import Catalogue
 from engine.catalogue.catalogue import MIGRATIONS
 from engine.catalogue.sqlite import DATABASE_NAME
@@ -38,6 +40,19 @@ def later(tmp_path: Path) -> Path:
 def columns(path: Path) -> list[str]:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return [row[1] for row in connection.execute("PRAGMA table_info(picture)")]
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("scripts", [MIGRATIONS, accounts.MIGRATIONS], ids=["catalogue", "accounts"])
+    def test_files_are_numbered_like_their_revisions(self, scripts: Path) -> None:
+        """A script's file begins with the last four digits of its revision, and the newest file holds the newest
+        revision: by these digits an opening sees that there is nothing to do, without loading Alembic."""
+        folder = alembic.script.ScriptDirectory(str(scripts))
+        walked = list(folder.walk_revisions())
+        files = {Path(script.path).name: script.revision for script in walked}
+        assert len(files) == len(list((scripts / "versions").glob("[0-9]*.py")))
+        assert all(name[:4] == revision[-4:] and name[:4].isdigit() for name, revision in files.items())
+        assert files[max(files)] == folder.get_current_head()
 
 
 class TestSchema:

@@ -20,7 +20,7 @@ from engine.errors import (
     ImageTooLarge,
     ImageTooSmall,
 )
-from engine.image import PNG_PIXELS, decode, encode_jpeg
+from engine.image import decode, encode_jpeg
 from tests.support.drawn import encoded
 from tests.support.made_images import SMALL, pixels, png_header, saved
 
@@ -94,7 +94,7 @@ class TestCost:
     )
     def test_the_largest_png_allowed(self, tmp_path: object, depth: int, colour: int, bytes_per_pixel: float) -> None:
         """The most pixels that a PNG may have cost less than 500 MB, whatever its kind."""
-        width, height = 8000, PNG_PIXELS // 8000
+        width, height = 8000, ImageLimits().max_pixels // 8000
         row = b"\0" + bytes(int(width * bytes_per_pixel))
         data = png_header(width, height, depth=depth, colour=colour, body=zlib.compress(row * height, 1))
         result, seconds, megabytes = cost(data, tmp_path)

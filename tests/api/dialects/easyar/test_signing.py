@@ -30,7 +30,7 @@ from tests.support.easyar_client import (
     succeeded,
     token_of,
 )
-from tests.support.running_server import Caller, Server
+from tests.support.running_server import Caller, Server, make_user
 
 FIVE_MINUTES = 300_000
 every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
@@ -120,12 +120,20 @@ class TestEveryOperation:
 class TestSignature:
     """What is signed, and how."""
 
-    def test_image_included_or_not(self, gallery: EasyAR) -> None:
-        """SDKs sign the image's base64; a page of the documents leaves it out."""
+    def test_the_image_is_signed(self, gallery: EasyAR) -> None:
+        """As all SDKs do it: without it, who sees a signed request could send another image."""
         fields = {"image": b64(photo_of(1))}
-        for without in ((), ("image",)):
-            response = gallery.client.post("/search", json=signed(gallery.keys, fields, without=without))
-            assert succeeded(response)["target"]["name"] == "one"
+        response = gallery.client.post("/search", json=signed(gallery.keys, fields))
+        assert succeeded(response)["target"]["name"] == "one"
+        refused(gallery.client.post("/search", json=signed(gallery.keys, fields, without=("image",))), 2, 400)
+
+    def test_the_image_need_not_be_signed(self, strict: Server) -> None:
+        """By setting: a page of the vendor's documents leaves it out."""
+        user = make_user(strict.folder, "without")
+        keys = make_app(strict.folder, "without", user)
+        fields = {"image": b64(photo_of(30))}
+        refused(strict.client.post("/search", json=signed(keys, fields, without=("image",))), 17, 200)
+        refused(strict.client.post("/search", json={**signed(keys, fields, without=("image",)), "more": "x"}), 2, 400)
 
     def test_another_image(self, gallery: EasyAR) -> None:
         """A signature of one image does not fit another; nor does any other field that was changed."""
