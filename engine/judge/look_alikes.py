@@ -14,21 +14,17 @@ from numpy.typing import NDArray
 
 from engine.values import ColorImage, FloatArray
 from engine.verify.appearance import (
-    CELL,
     HIGH_CONTRAST,
     LEAST_SHARED,
-    PLAIN,
     SHIFT,
     chroma_distance,
     coarse_colours,
     correlation,
     padded,
-    rectified_size,
-    rectify,
-    to_lab,
     warp_into,
 )
 from engine.verify.evidence import Evidence
+from engine.verify.reference import CELL, PLAIN, Reference, to_lab
 
 _DRAWN = 1.5 * PLAIN
 """Standard deviation of lightness from which on a cell says something; a plain cell of one picture beside a drawn one
@@ -64,23 +60,20 @@ UNMET = Duel(1.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def duel(
-    picture: ColorImage,
+    reference: Reference,
     H_picture_to_photo: NDArray[np.float64],
-    rival: ColorImage,
+    rival: Reference,
     H_rival_to_photo: NDArray[np.float64],
     photo: ColorImage,
 ) -> Duel:
-    """All RGB uint8; homographies in pixels of these images."""
-    reference, seen, covered = rectify(picture, photo, H_picture_to_photo)
-    size = rectified_size(picture)
-    # The frame's half pixel is left out (see `values.resize_matrix`): every cell may move by SHIFT pixels.
-    to_picture = np.diag([picture.shape[1] / size[0], picture.shape[0] / size[1], 1.0])
-    H_frame_to_rival = np.linalg.pinv(H_rival_to_photo) @ H_picture_to_photo @ to_picture
-    other, there = warp_into(rival, H_frame_to_rival, size)
+    """photo: RGB uint8; homographies in pixels of these images."""
+    seen, covered = warp_into(photo, H_picture_to_photo @ reference.to_picture, reference.size)
+    H_frame_to_rival = np.linalg.pinv(H_rival_to_photo) @ H_picture_to_photo @ reference.to_picture
+    other, there = warp_into(rival.picture, H_frame_to_rival, reference.size)
     mask = covered & there
     if mask.mean() < LEAST_SHARED:
         return Duel(1.0, 0.0, 0.0, 0.0, float(mask.mean()))
-    labs = to_lab(reference), to_lab(other), to_lab(seen)
+    labs = reference.lab, to_lab(other), to_lab(seen)
     structure, alike = _structure(*(lab[..., 0] for lab in labs), mask=mask)
     return Duel(1.0, structure, _colour(*coarse_colours(*labs, mask=mask)), alike, float(mask.mean()))
 
@@ -126,6 +119,6 @@ def _colour(ours: FloatArray, theirs: FloatArray, seen: FloatArray) -> float:
 
 def compare_rivals(one: Evidence, other: Evidence, photo: ColorImage) -> Duel:
     """The duel of two candidates; only that there is a rival, where a picture was not kept."""
-    if one.picture is None or other.picture is None:
+    if one.reference is None or other.reference is None:
         return UNMET
-    return duel(one.picture, one.H_kept_to_photo, other.picture, other.H_kept_to_photo, photo)
+    return duel(one.reference, one.H_kept_to_photo, other.reference, other.H_kept_to_photo, photo)

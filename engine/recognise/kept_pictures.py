@@ -9,14 +9,15 @@ from collections import OrderedDict
 from engine.catalogue import Catalogue
 from engine.errors import DamagedData
 from engine.image import decode_kept
-from engine.values import ColorImage
+from engine.verify.reference import Reference
 
 _log = logging.getLogger(__name__)
 
 LONG_SIDE = 320
 """Pixels at which they are compared: more than the 256 of the frame that they are rectified into."""
 CACHED = 64
-"""Decoded pictures that are kept: 20 MB. The frames of one camera show the same few candidates."""
+"""Pictures that are kept: 90 MB at most, with what was computed of them. The frames of one camera show the same few
+candidates."""
 
 
 class KeptPictures:
@@ -24,11 +25,11 @@ class KeptPictures:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._pictures: OrderedDict[int, ColorImage | None] = OrderedDict()
+        self._pictures: OrderedDict[int, Reference | None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, picture_id: int) -> ColorImage | None:
-        """RGB; None where no picture was kept, or a damaged one, which the log names: photos of it are recognised
+    def get(self, picture_id: int) -> Reference | None:
+        """None where no picture was kept, or a damaged one, which the log names: photos of it are recognised
         without structure and colour. A picture's number is never given to another image."""
         with self._lock:
             if picture_id in self._pictures:
@@ -37,9 +38,9 @@ class KeptPictures:
         jpeg = self._catalogue.rendition(picture_id)
         if jpeg is None:
             return None
-        picture: ColorImage | None = None
+        picture: Reference | None = None
         try:
-            picture = decode_kept(jpeg, long_side=LONG_SIDE)
+            picture = Reference(decode_kept(jpeg, long_side=LONG_SIDE))
         except DamagedData as error:  # remembered as the others are, so that not every photo of it fills the log
             _log.error("picture number %d is compared without structure and colour: %s", picture_id, error)
         with self._lock:

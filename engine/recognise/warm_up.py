@@ -17,6 +17,7 @@ from engine.describe.records import KEYPOINTS
 from engine.settings import EngineSettings
 from engine.shortlist import votes
 from engine.verify.evidence import Candidate, add_appearance, verify_all
+from engine.verify.reference import Reference
 
 
 def warm_up(model: PatchModel) -> None:
@@ -32,7 +33,7 @@ def warm_up(model: PatchModel) -> None:
     words = query.words(half_bits=votes.SMALL.half_bits, count=votes.SMALL.words)
     votes.warm_up(record, counts, words, query.signatures)
     for evidence in verify_all(query, [Candidate(0, 1.0, rows, (360, 480))]):
-        add_appearance(evidence, image, image, model)
+        add_appearance(evidence, image, Reference(image), model)
 
 
 if __name__ == "__main__":

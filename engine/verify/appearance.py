@@ -15,13 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.values import Array, ColorImage, FloatArray
+from engine.verify.reference import CELL, Reference, to_lab
 
-FRAME = 256
-"""Longer side of the rectified images, pixels."""
-CELL = 32
 SHIFT = 8
-PLAIN = 4.0
-"""Standard deviation of lightness below which a cell is plain: it would correlate with anything."""
 HIGH_CONTRAST = 30.0
 """Standard deviation of lightness from which on more contrast gives a cell no more weight."""
 COARSE = 20
@@ -72,54 +68,49 @@ NOTHING = Appearance(0.0, 0.0, 0.0, 0.0, 30.0, 0.0, 30.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The drawn cells of a picture in its frame, N of them, and where the photo shows each."""
+class Seen:
+    """What a photo shows of a picture, in the picture's frame."""
 
-    places: Array
-    """(N, 2) int64: left and top, pixels of the frame."""
+    reference: Reference
+    lab: FloatArray
+    """(H, W, 3) float32, of the photo."""
+    mask: NDArray[np.bool_]
+    """Where the photo covers the frame."""
+    cells: Array
+    """(N,) int64: those of the reference's cells that lie wholly inside."""
     shifts: Array
     """(N, 2) int64: how far each lies aside in the photo, at most SHIFT pixels in both directions."""
     scores: FloatArray
     """(N,) correlation there."""
-    contrast: FloatArray
-    """(N,) standard deviation of lightness in the picture."""
 
-    def __len__(self) -> int:
-        return len(self.scores)
+    @property
+    def places(self) -> Array:
+        """(N, 2): left and top of the cells in the picture."""
+        return np.asarray(self.reference.places[self.cells])
 
-
-@dataclass(frozen=True)
-class Rectified:
-    """A picture and what the photo shows of it, both in the picture's frame."""
-
-    reference: FloatArray
-    seen: FloatArray
-    """(H, W, 3) float32 in 8-bit Lab units."""
-    mask: NDArray[np.bool_]
-    """Where the photo covers the frame."""
-    cells: Cells
+    @property
+    def contrast(self) -> FloatArray:
+        """(N,) standard deviation of lightness in the picture."""
+        return np.asarray(self.reference.contrast[self.cells])
 
 
-def rectify_and_match(
-    picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[np.float64]
-) -> Rectified | None:
-    """picture, photo: (H, W, 3) uint8 RGB; H maps the picture's pixels to the photo's. None where too little of the
-    picture is in the photo, or nothing is drawn there."""
-    reference, seen, mask = rectify(picture, photo, H_picture_to_photo)
+def see(reference: Reference, photo: ColorImage, H_picture_to_photo: NDArray[np.float64]) -> Seen | None:
+    """photo: (H, W, 3) uint8 RGB; H maps the picture's pixels to the photo's. None where too little of the picture is
+    in the photo, or nothing is drawn there."""
+    seen, mask = warp_into(photo, H_picture_to_photo @ reference.to_picture, reference.size)
     if mask.mean() < LEAST_SHARED:
         return None
-    lab_reference, lab_seen = to_lab(reference), to_lab(seen)
-    cells = _match_cells(lab_reference[..., 0], lab_seen[..., 0], mask)
-    return Rectified(lab_reference, lab_seen, mask, cells) if len(cells) else None
+    lab = to_lab(seen)
+    cells, shifts, scores = _match_cells(reference, lab[..., 0], mask)
+    return Seen(reference, lab, mask, cells, shifts, scores) if len(cells) else None
 
 
-def compare(seen_so: Rectified | None) -> Appearance:
+def compare(seen: Seen | None) -> Appearance:
     """Structure and colour; NOTHING where there is nothing to compare."""
-    if seen_so is None:
+    if seen is None:
         return NOTHING
-    cells, mask = seen_so.cells, seen_so.mask
-    scores, weights = cells.scores, np.minimum(cells.contrast, np.float32(HIGH_CONTRAST))
-    ours, theirs = coarse_colours(seen_so.reference, seen_so.seen, mask=mask)
+    scores, weights, mask = seen.scores, np.minimum(seen.contrast, np.float32(HIGH_CONTRAST)), seen.mask
+    ours, theirs = coarse_colours(seen.reference.lab, seen.lab, mask=mask)
     if not len(ours):
         return NOTHING
     colour, gap = _explained(ours, theirs)
@@ -135,25 +126,6 @@ def compare(seen_so: Rectified | None) -> Appearance:
         _hue(ours, theirs),
         float(mask.mean()),
     )
-
-
-def rectified_size(picture: ColorImage) -> tuple[int, int]:
-    """Width and height of the picture's rectified frame."""
-    height, width = picture.shape[:2]
-    factor = FRAME / max(height, width)
-    return max(CELL, round(width * factor)), max(CELL, round(height * factor))
-
-
-def rectify(
-    picture: ColorImage, photo: ColorImage, H_picture_to_photo: NDArray[np.float64]
-) -> tuple[ColorImage, ColorImage, NDArray[np.bool_]]:
-    """The picture at `FRAME` pixels, the photo in the same frame, and where the photo covers it."""
-    size = rectified_size(picture)
-    # The frame is sampled without its half pixel (see `values.resize_matrix`): every cell may move by SHIFT pixels.
-    reference = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    to_picture = np.diag([picture.shape[1] / size[0], picture.shape[0] / size[1], 1.0])
-    seen, mask = warp_into(photo, H_picture_to_photo @ to_picture, size)
-    return reference, seen, mask
 
 
 def warp_into(
@@ -173,11 +145,6 @@ def warp_into(
     return seen, mask > 0
 
 
-def to_lab(image: ColorImage) -> FloatArray:
-    """(H, W, 3) float32 in OpenCV's 8-bit Lab units; neutral chroma is 128."""
-    return cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
-
-
 def correlation(window: FloatArray, cell: FloatArray) -> float:
     """Best normalised correlation of `cell` at any place of the larger `window`; 0 where one is plain."""
     return float(np.nan_to_num(cv2.matchTemplate(window, cell, cv2.TM_CCOEFF_NORMED)).max())
@@ -188,30 +155,21 @@ def padded(lightness: FloatArray) -> FloatArray:
     return cv2.copyMakeBorder(lightness, SHIFT, SHIFT, SHIFT, SHIFT, cv2.BORDER_REPLICATE)
 
 
-def _match_cells(reference: FloatArray, seen: FloatArray, mask: NDArray[np.bool_]) -> Cells:
-    """Best correlation of each drawn cell of the picture within +-SHIFT pixels of the photo."""
-    height, width = reference.shape
-    places, shifts, scores, contrast = [], [], [], []
-    windows = padded(seen)
-    # Very long pictures are one cell high: a pixel of their border that the photo lacks must not take all cells.
-    least = _COVERED if min(height, width) <= CELL else 1.0
-    for top in range(0, height - CELL + 1, CELL):
-        for left in range(0, width - CELL + 1, CELL):
-            if mask[top : top + CELL, left : left + CELL].mean() < least:
-                continue
-            cell = reference[top : top + CELL, left : left + CELL]
-            spread = float(cell.std())
-            if spread < PLAIN:
-                continue
-            window = windows[top : top + CELL + 2 * SHIFT, left : left + CELL + 2 * SHIFT]
-            found = np.nan_to_num(cv2.matchTemplate(window, cell, cv2.TM_CCOEFF_NORMED))
-            _, score, _, (x, y) = cv2.minMaxLoc(found)
-            places.append((left, top))
-            shifts.append((x - SHIFT, y - SHIFT))
-            scores.append(score)
-            contrast.append(spread)
-    at, aside = (np.array(values, np.int64).reshape(-1, 2) for values in (places, shifts))
-    return Cells(at, aside, np.array(scores, np.float32), np.array(contrast, np.float32))
+def _match_cells(reference: Reference, seen: FloatArray, mask: NDArray[np.bool_]) -> tuple[Array, Array, FloatArray]:
+    """(N,) numbers of the cells inside the mask, (N, 2) where each correlates best within +-SHIFT pixels, (N,) how
+    well."""
+    lightness, windows = reference.lab[..., 0], padded(seen)
+    inside, shifts, scores = [], [], []
+    for number, (left, top) in enumerate(reference.places.tolist()):
+        if not mask[top : top + CELL, left : left + CELL].all():
+            continue
+        window = windows[top : top + CELL + 2 * SHIFT, left : left + CELL + 2 * SHIFT]
+        cell = lightness[top : top + CELL, left : left + CELL]
+        _, score, _, (x, y) = cv2.minMaxLoc(np.nan_to_num(cv2.matchTemplate(window, cell, cv2.TM_CCOEFF_NORMED)))
+        inside.append(number)
+        shifts.append((x - SHIFT, y - SHIFT))
+        scores.append(score)
+    return np.array(inside, np.int64), np.array(shifts, np.int64).reshape(-1, 2), np.array(scores, np.float32)
 
 
 def coarse_colours(*labs: FloatArray, mask: NDArray[np.bool_]) -> list[FloatArray]:

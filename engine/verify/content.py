@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from engine.describe.patch_model import PatchModel
-from engine.describe.patches import PATCH_SIDE
-from engine.values import Array, ByteArray, FloatArray
-from engine.verify.appearance import CELL, HIGH_CONTRAST, Rectified
+from engine.values import Array, FloatArray
+from engine.verify.appearance import HIGH_CONTRAST, Seen
+from engine.verify.reference import CELL, describe_cells
 
 DIFFERS = 0.3
 """Similarity below which a cell counts as another print. Measured on a series that shares a frame: right pictures have
@@ -44,35 +44,17 @@ class Content:
 NO_CONTENT = Content(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0)
 
 
-def compare_content(seen_so: Rectified | None, model: PatchModel) -> Content:
+def compare_content(seen: Seen | None, model: PatchModel) -> Content:
     """NO_CONTENT where there is nothing to compare."""
-    if seen_so is None:
+    if seen is None:
         return NO_CONTENT
-    cells = seen_so.cells
-    ours = cut_patches(seen_so.reference, cells.places)
-    theirs = cut_patches(seen_so.seen, cells.places + cells.shifts)
-    described = model.describe(np.concatenate([ours, theirs]))
-    half = len(ours)
-    similarity = (described[:half] * described[half:]).sum(1).reshape(2, -1)
-    weight = np.minimum(cells.contrast, np.float32(HIGH_CONTRAST))
+    ours = seen.reference.describe(model)[:, seen.cells]
+    theirs = describe_cells(seen.lab, seen.places + seen.shifts, model)
+    similarity = (ours * theirs).sum(2)
+    weight = np.minimum(seen.contrast, np.float32(HIGH_CONTRAST))
     weight = weight / weight.sum()
     near, wide = (_summed_up(values, weight) for values in similarity)
-    return Content(*near, *wide, _largest_region(cells.places, similarity[1] < DIFFERS, weight))
-
-
-def cut_patches(lab: FloatArray, places: Array) -> ByteArray:
-    """(2N, 32, 32) uint8 lightness of the cells at `places` (left, top), then of twice their size around them."""
-    lightness = np.clip(lab[..., 0], 0, 255).astype(np.uint8)
-    margin = CELL  # half a wide cell beyond the frame, and what a cell may move
-    bordered = cv2.copyMakeBorder(lightness, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-    halved = cv2.resize(bordered, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    patches = np.empty((2 * len(places), PATCH_SIDE, PATCH_SIDE), np.uint8)
-    for n, (left, top) in enumerate(places.tolist()):
-        y, x = top + margin, left + margin
-        patches[n] = bordered[y : y + CELL, x : x + CELL]
-        y, x = (y - CELL // 2) // 2, (x - CELL // 2) // 2
-        patches[len(places) + n] = halved[y : y + CELL, x : x + CELL]
-    return patches
+    return Content(*near, *wide, _largest_region(seen.places, similarity[1] < DIFFERS, weight))
 
 
 def _summed_up(similarity: FloatArray, weight: FloatArray) -> tuple[float, float, float, float]:

@@ -16,11 +16,12 @@ from engine.describe.query import Query
 from engine.describe.records import unpack
 from engine.threads import run_both
 from engine.values import Array, ByteArray, ColorImage
-from engine.verify.appearance import compare, rectify_and_match
+from engine.verify.appearance import compare, see
 from engine.verify.content import compare_content
 from engine.verify.homography import quad_is_sane
 from engine.verify.legibility import legibility
 from engine.verify.matching import Alignment, match
+from engine.verify.reference import Reference
 
 FEWEST_INLIERS = 6
 """A homography has 8 degrees of freedom: 4 matches always fit, 6 begin to say something."""
@@ -53,17 +54,17 @@ class Evidence:
     alignment: Alignment
     figures: dict[str, float]
     """What the calibration reads; those of structure and colour where `add_appearance` has added them."""
-    picture: ColorImage | None = None
+    reference: Reference | None = None
     """The kept picture, where there is one and it was compared."""
 
     @property
     def H_kept_to_photo(self) -> NDArray[np.float64]:
         """3x3, from pixels of the kept picture to those of the working photo."""
         H = self.alignment.H_picture_to_photo
-        if self.picture is None:
+        if self.reference is None:
             return H
         # Half a pixel of the larger frame is left out (see `values.resize_matrix`): the fit has seen it so.
-        to_frame = self.candidate.size[0] / self.picture.shape[1]
+        to_frame = self.candidate.size[0] / self.reference.picture.shape[1]
         return H @ np.diag([to_frame, to_frame, 1.0])
 
 
@@ -117,16 +118,15 @@ def _beyond_doubt(found: list[Evidence], rest: Sequence[Candidate]) -> bool:
     return not rest or rest[0].rank_score < FAR_BEHIND * best.candidate.rank_score
 
 
-def add_appearance(evidence: Evidence, photo: ColorImage, picture: ColorImage | None, model: PatchModel) -> Evidence:
+def add_appearance(evidence: Evidence, photo: ColorImage, reference: Reference | None, model: PatchModel) -> Evidence:
     """With the figures of structure, colour and content, and of how well they can be seen, where the picture was kept.
     photo: the working image."""
-    if picture is None:
+    if reference is None:
         return evidence
-    seen = replace(evidence, picture=picture)
-    H = seen.H_kept_to_photo
-    rectified = rectify_and_match(picture, photo, H)
-    parts = (compare(rectified), legibility(rectified, picture, H), compare_content(rectified, model))
+    compared = replace(evidence, reference=reference)
+    H = compared.H_kept_to_photo
+    seen = see(reference, photo, H)
     figures = dict(evidence.figures)
-    for part in parts:
+    for part in (compare(seen), legibility(seen, H), compare_content(seen, model)):
         figures |= vars(part)
-    return replace(seen, figures=figures)
+    return replace(compared, figures=figures)

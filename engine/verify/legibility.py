@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.values import Array, ColorImage, FloatArray
-from engine.verify.appearance import CELL, FRAME, Rectified
+from engine.values import Array, FloatArray
+from engine.verify.appearance import Seen
 from engine.verify.homography import project
+from engine.verify.reference import CELL, FRAME
 
 _FINE, _MIDDLE = 1.0, 3.0
 """Standard deviations of the Gaussians, pixels of the frame, that divide fine from middle detail, and that from
@@ -46,22 +47,22 @@ class Legibility:
 UNREADABLE = Legibility(-3.0, 8.0, 8.0, -3.0, 3.0, 0.0)
 
 
-def legibility(seen_so: Rectified | None, picture: ColorImage, H_picture_to_photo: NDArray[np.float64]) -> Legibility:
+def legibility(seen: Seen | None, H_picture_to_photo: NDArray[np.float64]) -> Legibility:
     """H maps the picture's pixels to those of the working photo; UNREADABLE where there is nothing to compare."""
-    if seen_so is None:
+    if seen is None:
         return UNREADABLE
-    cells = seen_so.cells
-    theirs = np.array([float(cell.std()) for cell in _cut(seen_so.seen[..., 0], cells.places + cells.shifts)])
-    height, width = picture.shape[:2]
+    theirs = np.array([float(cell.std()) for cell in _cut(seen.lab[..., 0], seen.places + seen.shifts)])
+    height, width = seen.reference.picture.shape[:2]
     quad = project(H_picture_to_photo, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64))
     area = max(float(cv2.contourArea(quad.astype(np.float32))), 1.0)
+    contrast = float(seen.contrast.mean())
     return Legibility(
-        detail=_detail(seen_so),
-        shift=float(np.linalg.norm(cells.shifts, axis=1).mean()),
-        bend=_bend(cells.places, cells.shifts),
+        detail=_detail(seen),
+        shift=float(np.linalg.norm(seen.shifts, axis=1).mean()),
+        bend=_bend(seen.places, seen.shifts),
         size=float(np.log(area**0.5 / FRAME)),
-        dimness=float(np.log((cells.contrast.mean() + _NOISE) / (theirs.mean() + _NOISE))),
-        contrast=float(np.log(cells.contrast.mean())),
+        dimness=float(np.log((contrast + _NOISE) / (theirs.mean() + _NOISE))),
+        contrast=float(np.log(contrast)),
     )
 
 
@@ -70,14 +71,13 @@ def _cut(image: FloatArray, places: Array) -> list[FloatArray]:
     return [image[max(y, 0) : max(y, 0) + CELL, max(x, 0) : max(x, 0) + CELL] for x, y in places.tolist()]
 
 
-def _detail(seen_so: Rectified) -> float:
+def _detail(seen: Seen) -> float:
     """Where no cell agrees, of all cells."""
-    cells = seen_so.cells
-    agree = cells.scores > _AGREES
+    agree = seen.scores > _AGREES
     if not agree.any():
         agree[:] = True
     sharpness = []
-    for image, places in ((seen_so.reference, cells.places), (seen_so.seen, cells.places + cells.shifts)):
+    for image, places in ((seen.reference.lab, seen.places), (seen.lab, seen.places + seen.shifts)):
         lightness = np.ascontiguousarray(image[..., 0])
         fine_away, middle_away = (cv2.GaussianBlur(lightness, (0, 0), sigma) for sigma in (_FINE, _MIDDLE))
         fine, middle = (lightness - fine_away) ** 2, (fine_away - middle_away) ** 2
