@@ -5,9 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from engine.judge.look_alikes import duel
+from engine.judge.look_alikes import Duel
+from engine.judge.look_alikes import duel as duel_of
+from engine.verify.reference import Reference
 from tests.support.drawn import H_TILTED as H
 from tests.support.drawn import poster, tilted
+
+
+def duel(picture: np.ndarray, H_one: np.ndarray, rival: np.ndarray, H_other: np.ndarray, photo: np.ndarray) -> Duel:
+    return duel_of(Reference(picture), H_one, Reference(rival), H_other, photo)
 
 
 def variant(seed: int = 1) -> np.ndarray:
