@@ -20,6 +20,18 @@ from engine.judge.look_alikes import NO_RIVAL, Duel
 from engine.settings import DEFAULT_MODEL
 
 GEOMETRY_FIGURES = ("inliers", "share", "similarity", "spread", "rank_score", "ratio_kept")
+LEGIBILITY_FIGURES = ("detail", "shift", "bend", "size", "dimness", "contrast")
+CONTENT_FIGURES = (
+    "content",
+    "content_quartile",
+    "content_tenth",
+    "content_differs",
+    "wide",
+    "wide_quartile",
+    "wide_tenth",
+    "wide_differs",
+    "region",
+)
 FULL_FIGURES = (
     *GEOMETRY_FIGURES,
     "structure",
@@ -31,7 +43,11 @@ FULL_FIGURES = (
     "gap_back",
     "hue",
     "visible",
+    *LEGIBILITY_FIGURES,
+    *CONTENT_FIGURES,
 )
+"""What the pair model may read of a candidate whose picture was kept; a fit names those that it does read, so that one
+that was made before some of them were known goes on."""
 DUEL_FIGURES = ("rival", "structure", "colour", "alike", "shared")
 ANSWER_FIGURES = ("logit", "margin", *DUEL_FIGURES)
 FURTHEST = 10.0
