@@ -70,7 +70,7 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None])
             server.run(sockets=[listener])
         if app.state.service.readiness.stuck:
             os._exit(1)  # a thread that hangs would keep the process alive for ever
-        return 0 if server.started else 1
+        return 0 if server.started and not app.state.service.readiness.unsaved else 1
 
 
 def connection_rules(settings: Settings) -> ConnectionRules:
