@@ -10,22 +10,25 @@ from __future__ import annotations
 import json
 import time
 import uuid as uuids
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 import sqlalchemy as sa
 
-from engine.catalogue import channels, log, pictures
+from engine.catalogue import channels, log, pictures, reserve
 from engine.catalogue.entries import Change, Channel, Picture, PictureChanges, StoredFeatures, as_columns
 from engine.catalogue.sqlite import check_not_lost, is_read_only, open_database
 from engine.catalogue.tables import meta_table
 from engine.catalogue.transactions import reading, writing
 from engine.catalogue.unfinished import check_restored
 from engine.catalogue.upgrade import upgrade_schema
-from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound
+from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound, StorageFailed, StorageFull
 from engine.values import Array
 
+T = TypeVar("T")
+_LOOKED_AFTER = 256
+"""Additions after which the reserve is looked after."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -47,11 +50,24 @@ class Catalogue:
         check_not_lost(folder)
         self.folder = folder
         self.database = open_database(folder, read_only=read_only)
+        try:
+            self._upgrade()
+        except StorageFailed as error:
+            # Even to read, SQLite makes a file beside its own, and says no more than that it cannot.
+            if not reserve.disk_is_full(folder):
+                raise
+            if not reserve.release(folder):
+                raise StorageFull(str(folder)) from error
+            self._upgrade()
+        if not self.read_only:
+            reserve.keep(folder)
+
+    def _upgrade(self) -> None:
         upgrade_schema(
             self.database,
             MIGRATIONS,
             version_table="engine_version",
-            before_the_first=lambda: check_not_lost(folder, without_tables=True),
+            before_the_first=lambda: check_not_lost(self.folder, without_tables=True),
         )
 
     @property
@@ -105,8 +121,7 @@ class Catalogue:
 
     def remove_channel(self, name: str) -> int:
         """Removes the channel and its pictures; gives their number. Raises ChannelNotFound."""
-        with writing(self.database) as connection:
-            return channels.remove(connection, name)
+        return self._freeing(lambda connection: channels.remove(connection, name))
 
     def count(self, channel: str | Channel) -> int:
         """Pictures in the channel. Raises ChannelNotFound."""
@@ -157,6 +172,8 @@ class Catalogue:
             pictures.check_room(connection, owner, identifier)
             stored = {**row, "channel_id": owner.id, "facts": json.dumps(facts or {})}
             number = pictures.insert(connection, stored, features)
+        if number % _LOOKED_AFTER == 0:
+            reserve.keep(self.folder)
         return Picture(id=number, channel=owner.name, facts=facts or {}, **row)  # type: ignore[arg-type]
 
     def check_room(self, channel: str | Channel, identifier: str) -> None:
@@ -166,20 +183,36 @@ class Catalogue:
 
     def remove_picture(self, channel: str | Channel, picture: str | Picture) -> bool:
         """Whether there was one to remove. Raises ChannelNotFound."""
-        with writing(self.database) as connection:
+
+        def work(connection: sa.Connection) -> bool:
             owner = channels.current(connection, channel)
             try:
                 pictures.remove(connection, owner, [pictures.current(connection, owner, picture).id])
             except PictureNotFound:
                 return False
-        return True
+            return True
+
+        return self._freeing(work)
 
     def remove_pictures(self, channel: Channel, uuids: Sequence[str]) -> list[str]:
         """Removes those of the channel's pictures that have these UUIDs, in one transaction; gives theirs, in the
         order asked. channel: as it was looked up; where it is gone since, or belongs to another owner, nothing is
         removed. Raises ChannelNotFound."""
+        return self._freeing(
+            lambda connection: pictures.remove_by_uuid(connection, channels.current(connection, channel), uuids)
+        )
+
+    def _freeing(self, work: Callable[[sa.Connection], T]) -> T:
+        """A change after which there is more room than before: where there is none to begin with, the reserve is given
+        free for it. Raises what `writing` does."""
+        try:
+            with writing(self.database) as connection:
+                return work(connection)
+        except StorageFull:
+            if not reserve.release(self.folder):
+                raise
         with writing(self.database) as connection:
-            return pictures.remove_by_uuid(connection, channels.current(connection, channel), uuids)
+            return work(connection)
 
     def update_picture(
         self, channel: str | Channel, picture: str | Picture, /, **changes: Unpack[PictureChanges]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from api.stats import numbers
 from api.stats.store import CountStore, Event, Question
 from api.stats.writer import CountWriter
 from tests.support.paths import ROOT
+from tests.support.small_disk import fill_up, needs_root, small_disk
 
 ALWAYS = Question(first=dt.date.min, last=dt.date.max)
 GIVEN_UP = duckdb.FatalException("FATAL Error: database has been invalidated")
@@ -161,16 +161,12 @@ class TestGivenUp:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may mount a small disk")
+@needs_root
 class TestFullDisk:
     @pytest.fixture
     def disk(self, tmp_path: Path) -> Iterator[Path]:
-        """Of 12 MB."""
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(tmp_path)], check=False)
-        if done.returncode:
-            pytest.skip("a small disk cannot be mounted here")
-        yield tmp_path
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+        with small_disk(tmp_path / "disk", megabytes=12) as mounted:
+            yield mounted
 
     def test_checkpoint(self, disk: Path, caplog: pytest.LogCaptureFixture) -> None:
         """DuckDB gives up at a checkpoint for which there is no room, behind a commit that is durable: no match is
@@ -182,8 +178,7 @@ class TestFullDisk:
         while (disk / "events.duckdb.wal").stat().st_size < 900_000:
             store.append(events(20, channel="c" * 250))
             counted += 20
-        free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-        (disk / "filler").write_bytes(bytes(free - 300_000))
+        fill_up(disk, leave=300_000)
         while "given up" not in caplog.text:
             store.append(events(20, channel="c" * 250))
             counted += 20
@@ -196,15 +191,14 @@ class TestFullDisk:
         """A match that cannot be counted is refused; when there is room again, counting goes on by itself."""
         store = CountStore(disk, setting_aside=True)
         store.append(events(20))
-        free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-        (disk / "filler").write_bytes(bytes(free))
+        fill_up(disk)
 
-        def fill_up() -> None:
+        def count_on() -> None:
             while True:
                 store.append(events(20))
 
         with pytest.raises(StatisticsError):
-            fill_up()
+            count_on()
         assert store.state().failing
         counted = store.last_seq
         (disk / "filler").unlink()
