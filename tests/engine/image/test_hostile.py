@@ -21,6 +21,7 @@ from engine.errors import (
     ImageTooSmall,
 )
 from engine.image import decode, encode_jpeg
+from engine.settings import ImageLimits
 from tests.support.drawn import encoded
 from tests.support.made_images import SMALL, pixels, png_header, saved
 
