@@ -259,6 +259,11 @@ class Catalogue:
         with reading(self.database) as connection:
             return pictures.current(connection, channels.current(connection, channel), picture)
 
+    def owner_has(self, owner: int, identifier: str) -> bool:
+        """Whether a picture in any of the owner's channels has that identifier."""
+        with reading(self.database) as connection:
+            return pictures.owner_has(connection, owner, identifier)
+
     def pictures(self, channel: str | Channel, *, offset: int = 0, limit: int = 100) -> list[Picture]:
         """By identifier, in the order of code points. Raises ChannelNotFound."""
         with reading(self.database) as connection:
