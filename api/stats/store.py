@@ -26,7 +26,8 @@ import duckdb
 
 from api.errors import StatisticsError
 from api.stats.safekeeping import FILE_NAME as FILE_NAME
-from api.stats.safekeeping import LOG_NAME, SequenceNote, aside, set_aside
+from api.stats.safekeeping import LOG_NAME, NOTE_NAME, aside, set_aside
+from engine.catalogue import SequenceNote
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ class CountStore:
         """read_only: nothing is counted; what was, is read where it can be. setting_aside: a damaged file, or only its
         log where that is enough, is renamed, and what is left is counted on. Raises StatisticsError."""
         self.read_only, self._setting_aside, self._folder = read_only, setting_aside, folder
-        self._note = SequenceNote(folder)
+        self._note = SequenceNote(folder / NOTE_NAME)
         self._free = threading.Condition()
         """Guards what follows; notified when a cursor is given back."""
         self._cursors, self._generation = 0, 0

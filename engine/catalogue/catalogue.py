@@ -7,7 +7,9 @@ are never used again.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import time
 import uuid as uuids
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +20,8 @@ import sqlalchemy as sa
 
 from engine.catalogue import channels, log, pictures, reserve
 from engine.catalogue.entries import Change, Channel, Picture, PictureChanges, StoredFeatures, as_columns
-from engine.catalogue.sqlite import check_not_lost, is_read_only, open_database
+from engine.catalogue.note import SequenceNote
+from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost, is_read_only, open_database
 from engine.catalogue.tables import meta_table
 from engine.catalogue.transactions import reading, writing
 from engine.catalogue.unfinished import check_restored
@@ -27,6 +30,8 @@ from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound, Stora
 from engine.values import Array
 
 T = TypeVar("T")
+NOTE_NAME = "catalogue.seq"
+_log = logging.getLogger(__name__)
 _LOOKED_AFTER = 256
 """Additions after which the reserve is looked after."""
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -61,6 +66,8 @@ class Catalogue:
             self._upgrade()
         if not self.read_only:
             reserve.keep(folder)
+        self._note = SequenceNote(folder / NOTE_NAME)
+        self._tell_missing()
 
     def _upgrade(self) -> None:
         upgrade_schema(
@@ -167,7 +174,7 @@ class Catalogue:
             "added_at": now,
             "updated_at": now,
         }
-        with writing(self.database) as connection:
+        with self._changing() as connection:
             owner = channels.current(connection, channel)
             pictures.check_room(connection, owner, identifier)
             stored = {**row, "channel_id": owner.id, "facts": json.dumps(facts or {})}
@@ -206,12 +213,12 @@ class Catalogue:
         """A change after which there is more room than before: where there is none to begin with, the reserve is given
         free for it. Raises what `writing` does."""
         try:
-            with writing(self.database) as connection:
+            with self._changing() as connection:
                 return work(connection)
         except StorageFull:
             if not reserve.release(self.folder):
                 raise
-        with writing(self.database) as connection:
+        with self._changing() as connection:
             return work(connection)
 
     def update_picture(
@@ -222,7 +229,7 @@ class Catalogue:
         Raises ChannelNotFound, PictureNotFound, IdentifierTaken; TypeError for another field.
         """
         try:
-            with writing(self.database) as connection:
+            with self._changing() as connection:
                 return pictures.update(connection, channels.current(connection, channel), picture, changes)
         except sa.exc.IntegrityError as error:
             raise IdentifierTaken(_name(channel), str(changes.get("identifier"))) from error
@@ -243,7 +250,7 @@ class Catalogue:
         an addition: the picture gets a new number. Raises what `update_picture` does, and StorageFull."""
         values = {**as_columns(changes), "level": level, "width": size[0], "height": size[1], "keypoints": keypoints}
         try:
-            with writing(self.database) as connection:
+            with self._changing() as connection:
                 owner = channels.current(connection, channel)
                 return pictures.replace(connection, owner, picture, features, values)
         except sa.exc.IntegrityError as error:
@@ -314,6 +321,25 @@ class Catalogue:
             return pictures.orb_bits(connection, ids)
 
     # The log, and what indexes are built from
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sa.Connection]:
+        """A write transaction that appends to the log."""
+        with writing(self.database) as connection:
+            yield connection
+            seq = log.last_seq(connection)
+        self._note.write(seq)
+
+    def _tell_missing(self) -> None:
+        noted = self._note.read()
+        # In this order: others may be at work.
+        seq = self.last_seq()
+        if noted > seq:
+            _log.error(
+                "%s has seen %d changes, %d were acknowledged: its write-ahead log was damaged or lost, or an older "
+                "copy was put in its place; what was changed since is missing, unless a backup has it",
+                DATABASE_NAME, seq, noted,
+            )  # fmt: skip
 
     def last_seq(self) -> int:
         with reading(self.database) as connection:
