@@ -61,13 +61,18 @@ PROCESS_WIDE = {"opencv"} | {
 """Libraries whose number of threads is the process's; OpenMP's, and that of a BLAS built on it, is each thread's."""
 
 
+def give_up_blas() -> None:
+    """One living thread at a time may change OpenBLAS (threadpoolctl 3.8; before, any): whoever is it, is it no more."""
+    if hasattr(threadpoolctl.OpenBLASController, "clear_controlling_thread"):
+        threadpoolctl.OpenBLASController.clear_controlling_thread(force=True)
+
+
 def set_threads(blas: int, openmp: int) -> None:
     """Of the whole process, and of the calling thread."""
     controller = threadpoolctl.ThreadpoolController()
-    # In a thread that ends: threadpoolctl lets one living thread at a time change OpenBLAS, which must not be this one.
-    ending = threading.Thread(target=controller.select(user_api="blas").limit, kwargs={"limits": blas})
-    ending.start()
-    ending.join()
+    give_up_blas()
+    controller.select(user_api="blas").limit(limits=blas)
+    give_up_blas()
     controller.select(user_api="openmp").limit(limits=openmp)
 
 
