@@ -133,6 +133,7 @@ class TestMetadata:
             segment(0xE0, b"JFIF"),
             segment(0xEE, b"Adobe"),
             segment(0xFE, b""),
+            b"\xff\xfe\0\0 a length that is none",
             b"\xff" * 500,
             b"\xff\x00 rubbish between segments",
         ],
@@ -200,6 +201,14 @@ class TestEnd:
         for cut in [*range(200, len(file) - 12, 61), len(file) - 12]:
             with pytest.raises(TruncatedImage):
                 pixels(file[:cut] + tail)
+
+    def test_damage_among_the_pixels(self) -> None:
+        """Where damage hides the end from who walks the segments, the decoder judges the file as it is."""
+        at = JPEG.index(b"\xff\xda") + 200
+        damaged = JPEG[:at] + b"\xff\xe5\xff\xff" + JPEG[at:]
+        container = read_container(damaged, "JPEG")
+        assert container.ended
+        assert container.data.endswith(damaged[at:])
 
     def test_scans_that_are_missing(self) -> None:
         """So is a progressive one that ends between two scans: its pixels are not the picture's yet."""
