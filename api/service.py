@@ -54,6 +54,13 @@ class Readiness:
         self.unsaved = True
 
 
+def _counts(catalogue: Catalogue) -> CountStore:
+    """Where nothing may be written nothing is counted, and recognition goes on."""
+    if catalogue.read_only:
+        logger.warning("the data folder is only read: matches are not counted")
+    return CountStore(catalogue.folder, read_only=catalogue.read_only, setting_aside=True)
+
+
 class Service:
     """One data folder's service. Safe for use by many threads; coroutines belong to the server's event loop."""
 
@@ -63,9 +70,9 @@ class Service:
         self.readiness = Readiness()
         catalogue = recognizer.catalogue
         accounts = Accounts(catalogue.database)
-        self.vault = Vault(catalogue.folder)
+        self.vault = Vault(catalogue.folder, read_only=catalogue.read_only)
         self.apps = Apps(catalogue.database, self.vault)
-        self.count_store = CountStore(catalogue.folder, setting_aside=True)
+        self.count_store = _counts(catalogue)
         self._writer = CountWriter(self.count_store, time_zone=settings.time_zone)
         self.door = Door(settings)
         self.memory = MemoryShare(settings.max_buffered_bytes)

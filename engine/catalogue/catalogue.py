@@ -27,7 +27,6 @@ from engine.catalogue.transactions import reading, writing
 from engine.catalogue.unfinished import check_restored
 from engine.catalogue.upgrade import upgrade_schema
 from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound, StorageFailed, StorageFull
-from engine.values import Array
 
 T = TypeVar("T")
 NOTE_NAME = "catalogue.seq"
@@ -349,8 +348,8 @@ class Catalogue:
         with reading(self.database) as connection:
             return log.changes(connection, after=after, limit=limit)
 
-    def standing(self) -> Array:
-        """(N, 3) int64: number, channel number and whether it is active (1 or 0) of every picture, by number."""
+    def standing(self) -> list[tuple[int, int, int]]:
+        """Number, channel number and whether it is active (1 or 0) of every picture, by number."""
         with reading(self.database) as connection:
             return log.standing(connection)
 
