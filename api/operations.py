@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hmac
 from typing import Any
@@ -14,6 +15,7 @@ from litestar.params import SkipValidation
 from api.edge.page import welcome_page
 from api.errors import Busy, StatisticsError
 from api.service import Service
+from api.stats.numbers import in_words
 from api.stats.report import report
 from api.stats.store import Question
 
@@ -36,11 +38,26 @@ async def health() -> Health:
     return Health(status="alive")
 
 
-@get("/ready", tags=["Operation"], summary="Whether it can answer; 503 while it warms up or stops")
-async def ready(service: ServiceHere) -> Response[Health]:
-    if service.readiness.ready:
-        return Response(Health(status="ready"))
-    return Response(Health(status="not ready"), status_code=503)
+class Ready(msgspec.Struct, kw_only=True, omit_defaults=True):
+    status: str
+    counts: str = ""
+    """What is wrong with the counts of matches; left out where nothing is."""
+
+
+@get(
+    "/ready", tags=["Operation"], summary="Whether it can answer; 503 while it warms up, stops, or cannot count matches"
+)
+async def ready(service: ServiceHere) -> Response[Ready]:
+    """Where the last match could not be counted it tries to write now, so that it is ready as soon as it can."""
+    if not service.readiness.ready:
+        return Response(Ready(status="not ready"), status_code=503)
+    state = service.count_store.state()
+    if state.failing:
+        with contextlib.suppress(Busy):
+            state = await service.door.short.run(service.count_store.try_again)
+    if state.failing:
+        return Response(Ready(status="not ready", counts=in_words(state)), status_code=503)
+    return Response(Ready(status="ready", counts=in_words(state)))
 
 
 @get("/metrics", tags=["Operation"], summary="Numbers for Prometheus", media_type="text/plain")

@@ -20,6 +20,7 @@ from api.edge.connections import ConnectionRules, HttpConnection, SocketConnecti
 from api.edge.prefix import UnderPrefix
 from api.settings import Settings
 from api.stats.asking import NOTE_NAME
+from engine.errors import ReadOnlyData
 from engine.recognizer import Recognizer
 from engine.settings import EngineSettings, ImageLimits
 from engine.threads import one_thread_each
@@ -33,8 +34,9 @@ FILES = 128
 """Descriptors that are kept for files: the catalogue, the counts, the segments of the index."""
 
 
-def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None]) -> int:
+def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None], read_only: bool = False) -> int:
     """Serves the data folder until a signal; gives the exit status. tell: is handed the address, once bound.
+    read_only: changes are refused, nothing is counted, and nothing is written into the folder.
 
     Raises DataFolderLocked, ModelMismatch and the other StorageErrors; OSError where the port is taken.
     """
@@ -46,10 +48,13 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None])
         # Sockets that it accepts inherit this; asyncio sets it on those alone that were made with a protocol number.
         # Without it each answer on a kept connection waits 40 ms for the client's acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        recognizer = Recognizer.open(folder, engine_settings(settings))
+        recognizer = _opened(folder, engine_settings(settings), read_only=read_only)
         token = secrets.token_hex(32)
         address = _address(listener)
-        app = create_app(settings, recognizer=recognizer, token=token)
+        with contextlib.ExitStack() as unless_it_runs:
+            unless_it_runs.callback(recognizer.close)
+            app = create_app(settings, recognizer=recognizer, token=token)
+            unless_it_runs.pop_all()
         rules = connection_rules(settings)
         config = uvicorn.Config(
             UnderPrefix(app, settings.path_prefix) if settings.path_prefix else app,
@@ -65,12 +70,23 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None])
             lifespan="on",
         )
         server = WatchedServer(config, rules)
-        with _quiet_signals(), _announced(folder, address=address, token=token):
+        # Beside a server that may write, the note is that one's.
+        note = contextlib.nullcontext() if read_only else _announced(folder, address=address, token=token)
+        with _quiet_signals(), note:
             tell(address)
             server.run(sockets=[listener])
         if app.state.service.readiness.stuck:
             os._exit(1)  # a thread that hangs would keep the process alive for ever
-        return 0 if server.started else 1
+        return 0 if server.started and not app.state.service.readiness.unsaved else 1
+
+
+def _opened(folder: Path, settings: EngineSettings, *, read_only: bool) -> Recognizer:
+    if read_only:
+        return Recognizer.open(folder, settings, hold=False, read_only=True)
+    try:
+        return Recognizer.open_lasting(folder, settings)
+    except ReadOnlyData as error:
+        raise ReadOnlyData(error.path, "`obverse serve --read-only` serves it without changes and counts") from error
 
 
 def connection_rules(settings: Settings) -> ConnectionRules:

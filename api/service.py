@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 
 from api.accounts.apps import Apps
@@ -16,18 +17,24 @@ from api.rules.pages import PageRules
 from api.rules.pictures import PictureRules
 from api.rules.recognition import RecognitionRules
 from api.settings import Settings
+from api.stats.numbers import CountNumbers
 from api.stats.store import CountStore
 from api.stats.writer import CountWriter
 from engine.catalogue import Catalogue
+from engine.errors import ObverseError
 from engine.recognizer import Recognizer
+
+logger = logging.getLogger(__name__)
 
 
 class Readiness:
-    """Whether requests can be answered, and how the server came to its end. `ready` and `stuck` are for reading."""
+    """Whether requests can be answered, and how the server came to its end. `ready`, `stuck` and `unsaved` are for
+    reading."""
 
     def __init__(self) -> None:
         self.ready = False
         self.stuck = False
+        self.unsaved = False
         self._stopping = False
 
     def warmed_up(self) -> None:
@@ -42,6 +49,17 @@ class Readiness:
         """Calls were still running when the server had waited for them long enough."""
         self.stuck = True
 
+    def not_saved(self) -> None:
+        """Something could not be saved at the end. What was acknowledged is durable all the same."""
+        self.unsaved = True
+
+
+def _counts(catalogue: Catalogue) -> CountStore:
+    """Where nothing may be written nothing is counted, and recognition goes on."""
+    if catalogue.read_only:
+        logger.warning("the data folder is only read: matches are not counted")
+    return CountStore(catalogue.folder, read_only=catalogue.read_only, setting_aside=True)
+
 
 class Service:
     """One data folder's service. Safe for use by many threads; coroutines belong to the server's event loop."""
@@ -52,15 +70,16 @@ class Service:
         self.readiness = Readiness()
         catalogue = recognizer.catalogue
         accounts = Accounts(catalogue.database)
-        self.vault = Vault(catalogue.folder)
+        self.vault = Vault(catalogue.folder, read_only=catalogue.read_only)
         self.apps = Apps(catalogue.database, self.vault)
-        self.count_store = CountStore(catalogue.folder)
+        self.count_store = _counts(catalogue)
         self._writer = CountWriter(self.count_store, time_zone=settings.time_zone)
         self.door = Door(settings)
         self.memory = MemoryShare(settings.max_buffered_bytes)
         self.metrics = Metrics()
         self.metrics.registry.register(GallerySizes(recognizer))
         self.metrics.registry.register(DoorNumbers(self.door))
+        self.metrics.registry.register(CountNumbers(self.count_store))
         self.access = AccessRules(settings, catalogue, accounts, RateLimiter(settings.rate_limit_per_minute))
         self.pages = PageRules(catalogue, most_bytes=settings.max_page_bytes)
         self.counts = CountRules(settings, catalogue, self.count_store, self._writer)
@@ -72,7 +91,11 @@ class Service:
         return self.recognizer.catalogue
 
     def close(self) -> None:
-        """Commits and checkpoints everything. Nothing may be in flight any more."""
-        self._writer.close()
-        self.count_store.close()
-        self.recognizer.close()
+        """Commits and checkpoints everything, and closes it, whatever of it fails: the log says what, and `readiness`
+        that. Nothing may be in flight any more."""
+        for close in (self._writer.close, self.count_store.close, self.recognizer.close):
+            try:
+                close()
+            except ObverseError as error:
+                self.readiness.not_saved()
+                logger.error("not all is saved; what was acknowledged is durable: %s", error)

@@ -131,12 +131,15 @@ class LazyCommands(typer.core.TyperGroup):
         return name, stub and load_command(stub.name or ""), rest
 
     def invoke(self, ctx: Any) -> Any:
+        from cli.options import print_anything, printable
+
+        print_anything()
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # `obverse list | head`: Click ends quietly
         except (ObverseError, OSError) as error:
-            typer.echo(f"obverse: {error}", err=True)
+            typer.echo(f"obverse: {printable(error)}", err=True)
             raise typer.Exit(2 if isinstance(error, SettingError) else 1) from error
 
 

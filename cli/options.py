@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,11 +28,12 @@ FORMATS = ("JPEG", "PNG", "WebP")
 """What the command line accepts; the service's contracts allow the first two only."""
 
 
-def _existing_gallery(folder: Path) -> Path:
+def existing_gallery(folder: Path) -> Path:
     """Reading must not leave an empty gallery behind where a name was misspelt."""
-    from engine.catalogue.sqlite import DATABASE_NAME
+    from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost
 
     if not (folder / DATABASE_NAME).is_file():
+        check_not_lost(folder)
         raise typer.BadParameter(f"{folder} holds no gallery; `obverse add` makes one")
     return folder
 
@@ -37,7 +41,7 @@ def _existing_gallery(folder: Path) -> Path:
 DataFolder = Annotated[
     Path,
     typer.Option(
-        "--data", envvar="OBVERSE_DATA", file_okay=False, callback=_existing_gallery, help="Data folder of a gallery."
+        "--data", envvar="OBVERSE_DATA", file_okay=False, callback=existing_gallery, help="Data folder of a gallery."
     ),
 ]
 NewDataFolder = Annotated[
@@ -75,11 +79,32 @@ def notices() -> Console:
 
 def refuse(subject: object, reason: object) -> None:
     """One line on stderr about an input that is left out, in plain text however long it is."""
-    typer.echo(f"refused {subject}: {reason}", err=True)
+    typer.echo(f"refused {printable(subject)}: {printable(reason)}", err=True)
 
 
-def print_json(content: Any) -> None:
-    typer.echo(json.dumps(content, ensure_ascii=False))
+def printable(subject: object) -> str:
+    """A path, or a text that names one, for people, on one line: bytes that are no UTF-8 and control characters as
+    \\xNN, for a file's name may hold whatever ends a line or moves a cursor."""
+    return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", str(subject))
+
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def print_anything() -> None:
+    """From now on what this process prints never fails for the characters that a terminal lacks: they are escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def print_json(content: Any, *, indent: int | None = None) -> None:
+    """One document. Bytes of a path that are no UTF-8 are lone surrogates, U+DC80 to U+DCFF, as escapes: Python's
+    `os.fsencode` makes the path of them again."""
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(content, ensure_ascii=not unicode, indent=indent)
+    typer.echo(_SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def whole_numbers(text: str) -> list[int]:

@@ -128,17 +128,15 @@ def _read_jpeg(data: bytes) -> Container:
     if frame is None:
         raise TruncatedImage("JPEG")
     end, complete = _scans(data, start, segments, frame)
-    pixels = data[start:] if end is None else data[start:end]
-    if end is None:
-        if not complete:
-            raise TruncatedImage("JPEG")
-        pixels = _without_filling(pixels)
+    unended = end is None and complete
+    # Where scans are missing, or damage hides the end, the decoder says whether that can be read.
+    pixels = _without_filling(data[start:]) if unended else data[start:end]
     height, width = struct.unpack_from(">HH", frame, 4)
     return Container(
         data=b"".join([*kept, pixels]),
         size=(width, height),
         orientation=orientation_of(b"".join(exif), xmp),
-        ended=end is not None,
+        ended=not unended,
         buffered_channels=frame[8] if frame[0] in _PROGRESSIVE or data[start + 4] < frame[8] else 0,
     )
 
@@ -184,11 +182,8 @@ def _scans(data: bytes, start: int, segments: int, frame: bytes) -> tuple[int | 
 
 
 def _length(data: bytes, start: int) -> int:
-    """Of the segment whose marker lies at `start`, with the two bytes that tell it."""
-    length = int.from_bytes(data[start + 2 : start + 4], "big")
-    if length < 2:
-        raise TruncatedImage("JPEG")
-    return length
+    """Of the segment whose marker lies at `start`, with the two bytes that tell it: also where they tell less."""
+    return max(2, int.from_bytes(data[start + 2 : start + 4], "big"))
 
 
 def _without_filling(pixels: bytes) -> bytes:

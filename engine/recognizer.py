@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import weakref
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ from engine.enrol.preparation import PreparedPicture, prepare_picture
 from engine.errors import DataFolderLocked, ModelMismatch, PictureNotFound, ReadOnlyData
 from engine.index import snapshot
 from engine.index.embedded import EmbeddedIndex
-from engine.index.folder_lock import FolderLock
+from engine.index.folder_lock import SERVER, FolderLock, wait_until_shared
 from engine.index.heir import Heir
 from engine.index.keeper import IndexKeeper
 from engine.judge.calibration import load_calibration
@@ -41,6 +42,8 @@ from engine.settings import EngineSettings
 from engine.threads import one_thread_each
 from engine.timing import Clock
 from engine.verify.evidence import Evidence
+
+_log = logging.getLogger(__name__)
 
 
 class Recognizer:
@@ -65,6 +68,7 @@ class Recognizer:
             ThreadPoolExecutor(settings.threads, thread_name_prefix="recognise") if settings.threads > 1 else None
         )
         self._heir: Heir | None = None
+        self._only: FolderLock | None = None
         self._before: Callable[[], EmbeddedIndex | None] = _nothing
         self._keeper, self._searched = self._index_with(lock)
 
@@ -103,6 +107,28 @@ class Recognizer:
         except (DataFolderLocked, ReadOnlyData):
             return cls.open(folder, settings, hold=False)
 
+    @classmethod
+    def open_lasting(cls, folder: Path, settings: EngineSettings | None = None) -> Recognizer:
+        """For a process that stays and of which a folder has one: the server.
+
+        Waits until no process needs the folder for itself alone (a restore, a reindexing); beside one that does not (an
+        import, a search) it works at once, and takes the folder over when that ends. The log says both. Raises
+        DataFolderLocked where there is such a process already, ReadOnlyData, ModelMismatch."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as opened:
+            only = FolderLock(folder, name=SERVER)
+            opened.callback(only.release)
+            wait_until_shared(folder, lambda: _log.warning("waiting for the process that has %s for itself", folder))
+            recognizer = cls.open_shared(folder, settings)
+            recognizer._only = only
+            opened.pop_all()
+        if recognizer.catalogue.read_only:
+            recognizer.close()
+            raise ReadOnlyData(str(folder), "this process cannot hold the folder")
+        if recognizer.take_over():
+            _log.warning("an import or another command holds %s; this process takes over when it ends", folder)
+        return recognizer
+
     @property
     def index(self) -> EmbeddedIndex:
         """What is searched. Another one takes its place where this process takes the folder over."""
@@ -139,6 +165,8 @@ class Recognizer:
         """Saves the indexes (holder only) and releases the folder. Raises StorageFull where they cannot be saved;
         everything is closed all the same."""
         with contextlib.ExitStack() as closing:  # the last one first
+            if self._only is not None:
+                closing.callback(self._only.release)
             closing.callback(lambda: self._keeper.release())
             closing.callback(self.catalogue.close)
             if self._pool is not None:

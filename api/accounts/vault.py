@@ -20,13 +20,16 @@ KEY_NAME = "secrets.key"
 class Vault:
     """Seals and opens with the folder's key, which is made where there is none. Safe for use by many threads."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises DamagedData where the key file holds no key."""
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        """read_only: no key is made, and there is no secret that it could open. Raises DamagedData where the key file
+        holds no key."""
         path = folder / KEY_NAME
-        if not path.exists():
+        made = path.exists()
+        if not made and not read_only:
             _make_key(path)
+            made = True
         try:
-            self._fernet = Fernet(path.read_bytes().strip())
+            self._fernet = Fernet(path.read_bytes().strip() if made else Fernet.generate_key())
         except ValueError as error:
             raise DamagedData(f"{path} holds no key: restore it from a backup") from error
 

@@ -28,6 +28,7 @@ READ_BYTES = 65_536
 """Read from a socket at once, so that one connection's pieces do not hold up the others."""
 LEAST_BYTES_A_SECOND = 1_000
 LOOK_SECONDS = 1.0
+GRACE_SECONDS = 0.5
 logger = logging.getLogger(__name__)
 _REFUSALS = {
     408: b"HTTP/1.1 408 Request Timeout\r\n",
@@ -69,7 +70,7 @@ class HttpConnection(HttpToolsProtocol):
         """Of the first line and headers of this request, trailers included."""
         self._unused = 0
         """Bytes since the parser found something in them."""
-        self._too_long, self._upgraded = False, False
+        self._in_head, self._too_long, self._upgraded = False, False, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -81,8 +82,12 @@ class HttpConnection(HttpToolsProtocol):
             self._refuse(503)
 
     def _make_room(self) -> bool:
-        """Closes the connection that has been quiet longest; False where none is."""
-        quiet = [c for c in self.connections if isinstance(c, HttpConnection) and c.is_quiet]
+        """Closes the connection that has been quiet longest; False where none is. One that was opened just now may
+        have sent a request that is still to be read."""
+        before = self.loop.time() - GRACE_SECONDS
+        quiet = [
+            c for c in self.connections if isinstance(c, HttpConnection) and c.is_quiet and c._quiet_since < before
+        ]
         if quiet:
             longest = min(quiet, key=lambda connection: connection._quiet_since)
             longest.transport.abort()
@@ -115,7 +120,12 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._head_bytes = self._unused = 0
+        self._in_head = True
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
 
     def on_url(self, url: bytes) -> None:
         self._count_head(len(url))
@@ -141,6 +151,8 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._quiet_since = self.loop.time()
+        if self._in_head:  # the next request began while this one was answered
+            self._head_since = self._quiet_since
         super().on_response_complete()
 
     def _count_head(self, count: int) -> None:
@@ -176,7 +188,7 @@ class HttpConnection(HttpToolsProtocol):
         """Closes it where its time is over."""
         since = self._head_since
         if since is not None and now - since > self._rules.header_timeout_seconds and not self.transport.is_closing():
-            if self._head_bytes and not (self.cycle is not None and self.cycle.scope is self.scope):
+            if self._in_head:
                 self._refuse(408)
             else:  # nothing came, or the rest of a body that was answered before its end: there is nothing to answer
                 self.transport.close()
@@ -202,10 +214,10 @@ class SocketConnection(WebSocketsSansIOProtocol):
         super().data_received(data)
 
     def _hold(self) -> bool:
-        size = self.config.ws_max_size
+        """Half of the longest message: one of an image that is accepted is no longer."""
         if self._holding is None and self._arriving > MOST_HEAD_BYTES:
             client = self.client[0] if self.client else None
-            self._holding = self._memory.reserve(size, address=client_network(client))
+            self._holding = self._memory.reserve(self.config.ws_max_size // 2, address=client_network(client))
             return self._holding is not None
         return True
 

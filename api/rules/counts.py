@@ -46,14 +46,13 @@ class CountRules:
     def _known(self, user: User, channel: Channel | None, identifier: str) -> bool:
         if not IDENTIFIER.fullmatch(identifier):
             return False
-        places = [channel] if channel else self._catalogue.channels(owner=user.id)
-        return any(self._exists(place, identifier) for place in places) or self._store.ever_counted(
-            user.id, identifier, channel=channel.name if channel else None
-        )
+        # One query, however many channels the user has.
+        exists = self._catalogue.owner_has(user.id, identifier) if channel is None else self._is_in(channel, identifier)
+        return exists or self._store.ever_counted(user.id, identifier, channel=channel.name if channel else None)
 
-    def _exists(self, channel: Channel, identifier: str) -> bool:
+    def _is_in(self, channel: Channel, identifier: str) -> bool:
         try:
-            self._catalogue.picture(channel.name, identifier)
+            self._catalogue.picture(channel, identifier)
         except (PictureNotFound, ChannelNotFound):
             return False
         return True

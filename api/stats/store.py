@@ -4,22 +4,33 @@
 about DuckDB concern those. Rows carry a growing `seq`. `daily` sums all events up to the newest `rollup.seq`;
 a count is therefore `daily` plus the events after it, whatever the clock did. `day` is fixed when the event
 is written, in the time zone of that moment.
+
+After an error that DuckDB calls fatal it refuses every further call: the file is opened anew, and what was being
+written is written again where its numbers are not there. A file that cannot be read any more is set aside by the
+server, which counts on in a new one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import duckdb
 
 from api.errors import StatisticsError
+from api.stats.safekeeping import FILE_NAME as FILE_NAME
+from api.stats.safekeeping import LOG_NAME, NOTE_NAME, aside, set_aside
+from engine.catalogue import SequenceNote
 
-FILE_NAME = "events.duckdb"
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     seq BIGINT NOT NULL, happened TIMESTAMP NOT NULL, day DATE NOT NULL,
@@ -34,6 +45,19 @@ _COUNTS = """(
     UNION ALL
     SELECT day, user_id, channel, identifier, 1 FROM event WHERE seq > (SELECT coalesce(max(seq), 0) FROM rollup))
 """
+_OPTIONS: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+"""Never fetch an extension: a server that reaches for the network while counting is a surprise."""
+_READ_ALL = (
+    "SELECT (SELECT sum(hash(seq, happened, day, user_id, channel, identifier)) FROM event), "
+    "(SELECT sum(hash(day, user_id, channel, identifier, n)) FROM daily), (SELECT max(seq) FROM rollup)"
+)
+"""DuckDB compares a block with its sum when it reads it: 0.1 s a million events."""
+_NOT_DAMAGE = re.compile(
+    "lock on file|permission|no space|disk full|too many open|read-only|version number|newer version|out of memory"
+    "|cannot open|is a directory",
+    re.IGNORECASE,
+)
+"""What DuckDB says of a file that may be sound: another process has it, or the system lets nobody at it."""
 Group = Literal["channel", "identifier"]
 
 
@@ -79,23 +103,150 @@ class Question:
     """None: all pictures."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CountState:
+    """How the counting goes."""
+
+    failing: str
+    """Why nothing can be counted at the moment; empty where it can."""
+    missing: int
+    """Counts that were acknowledged and are not in the file any more."""
+    aside: tuple[str, ...]
+    """Names of damaged files that were set aside."""
+
+
 class CountStore:
     """One process opens the file; its threads each work on a cursor of their own."""
 
-    def __init__(self, folder: Path) -> None:
-        # Never fetch an extension: a server that reaches for the network while counting is a surprise.
-        options: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    def __init__(self, folder: Path, *, read_only: bool = False, setting_aside: bool = False) -> None:
+        """read_only: nothing is counted; what was, is read where it can be. setting_aside: a damaged file, or only its
+        log where that is enough, is renamed, and what is left is counted on. Raises StatisticsError."""
+        self.read_only, self._setting_aside, self._folder = read_only, setting_aside, folder
+        self._note = SequenceNote(folder / NOTE_NAME)
+        self._free = threading.Condition()
+        """Guards what follows; notified when a cursor is given back."""
+        self._cursors, self._generation = 0, 0
+        self._failing, self._missing = "", 0
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self.last_seq = 0
         with _translated():
-            self._connection = duckdb.connect(str(folder / FILE_NAME), config=options)
-            self._connection.execute(_SCHEMA)
-            newest = self._connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
-        assert newest is not None
-        self.last_seq: int = newest[0]
+            self._connect()
+
+    # Opening
+
+    def _connect(self) -> None:
+        """Raises DuckDB's errors."""
+        # Absolute: `md:x/events.duckdb` would be an address.
+        path = str((self._folder / FILE_NAME).absolute())
+        if self.read_only:
+            self._connection = _opened_to_read(path)
+            self.last_seq = _last_seq(self._connection)
+            return
+        try:
+            self._connection = self._opened(path)
+        except duckdb.Error as error:
+            if _NOT_DAMAGE.search(str(error)):
+                raise
+            if not self._setting_aside:
+                raise StatisticsError(
+                    f"{path} is damaged ({_first_line(error)}): the next `obverse serve` sets it aside and counts in a "
+                    "new one; the counts of a backup come back with `obverse restore`"
+                ) from error
+            self._connection = self._without_damaged(path, error)
+        found, noted = _last_seq(self._connection), self._note.read()
+        self._missing = max(0, noted - found)
+        if self._missing:
+            _log.error(
+                "%s ends at count %d, %d were acknowledged: its write-ahead log was damaged or lost, or an older copy "
+                "was put in its place; %d counts are missing",
+                FILE_NAME, found, noted, self._missing,
+            )  # fmt: skip
+        # Numbers that were given once are not given again: they tell what is missing.
+        self.last_seq = max(found, noted)
+
+    def _opened(self, path: str) -> duckdb.DuckDBPyConnection:
+        """Raises DuckDB's errors, also where a part of the file cannot be read."""
+        connection = duckdb.connect(path, config=_OPTIONS)
+        try:
+            connection.execute(_SCHEMA)
+            if self._setting_aside:
+                connection.execute(_READ_ALL).fetchall()
+        except duckdb.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _without_damaged(self, path: str, error: duckdb.Error) -> duckdb.DuckDBPyConnection:
+        """First without the log, which holds the newest counts; then without any."""
+        moved = set_aside(self._folder, LOG_NAME)
+        if moved is not None:
+            _log.error("the log of the counts is damaged (%s) and set aside as %s", _first_line(error), moved.name)
+            with contextlib.suppress(duckdb.Error):
+                return self._opened(path)
+        moved = set_aside(self._folder, FILE_NAME)
+        if moved is not None:
+            _log.error(
+                "the counts are damaged (%s) and set aside as %s; matches are counted in a new file",
+                _first_line(error), moved.name,
+            )  # fmt: skip
+            # The file that is there now lacks nothing: it is another one.
+            self._note.write(0)
+        return self._opened(path)
+
+    def _reopen(self, generation: int) -> None:
+        """Once for all that were refused. Raises StatisticsError; the next who is refused tries again."""
+        with self._free:
+            # DuckDB gives the invalid file to whoever opens it while one cursor is left.
+            self._free.wait_for(lambda: self._cursors == 0)
+            if generation != self._generation:
+                return
+            if self._connection is not None:
+                with contextlib.suppress(duckdb.Error):
+                    self._connection.close()
+                self._connection = None
+            with _translated():
+                self._connect()
+            self._generation += 1
+        _log.warning("the counts were opened anew")
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Raises DuckDB's errors."""
+        with self._free:
+            if self._connection is None:
+                raise duckdb.FatalException("the file could not be opened again")
+            cursor = self._connection.cursor()
+            self._cursors += 1
+        try:
+            with cursor:
+                yield cursor
+        finally:
+            with self._free:
+                self._cursors -= 1
+                self._free.notify_all()
+
+    def _do(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """What `work` gives; it is called again where the file had to be opened anew. Raises StatisticsError."""
+        generation = self._generation
+        try:
+            with _translated(), self._cursor() as cursor:
+                return work(cursor)
+        except StatisticsError as error:
+            if not isinstance(error.__cause__, duckdb.FatalException):
+                raise
+            _log.warning("DuckDB has given up the file of the counts: %s", _first_line(error.__cause__))
+        self._reopen(generation)
+        with _translated(), self._cursor() as cursor:
+            return work(cursor)
+
+    # Counting
 
     def append(self, events: Sequence[Event]) -> None:
-        """All of them in one durable transaction. For one thread: it numbers the events."""
+        """All of them in one durable transaction. For one thread: it numbers the events. Raises StatisticsError where
+        they are not there; an error of which they are there all the same is none."""
+        first, last = self.last_seq + 1, self.last_seq + len(events)
         rows = [
-            list(range(self.last_seq + 1, self.last_seq + 1 + len(events))),
+            list(range(first, last + 1)),
             [e.at for e in events],
             [e.day for e in events],
             [e.user_id for e in events],
@@ -104,13 +255,35 @@ class CountStore:
         ]
         kinds = ("BIGINT[]", "TIMESTAMP[]", "DATE[]", "INTEGER[]", "VARCHAR[]", "VARCHAR[]")
         columns = ", ".join(f"unnest(?::{kind})" for kind in kinds)
-        with self._cursor() as cursor:
-            cursor.execute(f"INSERT INTO event SELECT {columns}", rows)
-        self.last_seq += len(events)
+        tries = 0
+
+        def write(cursor: duckdb.DuckDBPyConnection) -> None:
+            nonlocal tries
+            tries += 1
+            # A commit may fail behind the point from which it is durable.
+            if tries == 1 or not _is_there(cursor, last):
+                cursor.execute(f"INSERT INTO event SELECT {columns}", rows)
+
+        try:
+            self._do(write)
+        except StatisticsError as error:
+            if not self._was_written(last):
+                self._failing = str(error)
+                raise
+        self.last_seq, self._failing = last, ""
+        self._note.write(last)
+
+    def _was_written(self, seq: int) -> bool:
+        try:
+            return self._do(lambda cursor: _is_there(cursor, seq))
+        except StatisticsError:
+            return False
 
     def roll_up(self) -> None:
-        """Sums the events so far into `daily`, in one transaction. For the thread that appends."""
-        with self._cursor() as cursor:
+        """Sums the events so far into `daily`, in one transaction. For the thread that appends. Raises
+        StatisticsError."""
+
+        def write(cursor: duckdb.DuckDBPyConnection) -> None:
             cursor.execute("BEGIN")
             cursor.execute(
                 "INSERT INTO daily SELECT day, user_id, channel, identifier, count(*) FROM event "
@@ -119,12 +292,28 @@ class CountStore:
             cursor.execute("INSERT INTO rollup VALUES (?)", [self.last_seq])
             cursor.execute("COMMIT")
 
+        self._do(write)
+
+    def state(self) -> CountState:
+        """How the counting goes."""
+        return CountState(failing=self._failing, missing=self._missing, aside=tuple(aside(self._folder)))
+
+    def try_again(self) -> CountState:
+        """Writes, where the last count could not be written, something that counts nothing; how the counting goes
+        then."""
+        if self._failing:
+            with contextlib.suppress(StatisticsError):
+                self._do(lambda cursor: cursor.execute("INSERT INTO rollup VALUES (0)"))
+                self._failing = ""
+        return self.state()
+
+    # Asking
+
     def by_day(self, question: Question, *, group: Group) -> list[DayCount]:
         """Counts by day and channel or identifier, ordered by both; days without any are left out."""
         where, values = _conditions(question)
         query = f"SELECT day, {group}, sum(n)::BIGINT FROM {_COUNTS} WHERE {where} GROUP BY ALL ORDER BY 1, 2"
-        with self._cursor() as cursor:
-            rows = cursor.execute(query, values).fetchall()
+        rows = self._do(lambda cursor: cursor.execute(query, values).fetchall())
         return [DayCount(day=day, name=name, count=count) for day, name, count in rows]
 
     def top(self, question: Question, *, limit: int) -> list[tuple[str, str, int]]:
@@ -134,8 +323,8 @@ class CountStore:
             f"SELECT channel, identifier, sum(n)::BIGINT FROM {_COUNTS} WHERE {where} "
             "GROUP BY ALL ORDER BY 3 DESC, 1, 2 LIMIT ?"
         )
-        with self._cursor() as cursor:
-            return cursor.execute(query, [*values, limit]).fetchall()
+        found: list[tuple[str, str, int]] = self._do(lambda cursor: cursor.execute(query, [*values, limit]).fetchall())
+        return found
 
     def ever_counted(self, user_id: int, identifier: str, *, channel: str | None) -> bool:
         """Whether the user's picture was ever answered, perhaps before it was removed."""
@@ -143,18 +332,48 @@ class CountStore:
             first=dt.date.min, last=dt.date.max, user_id=user_id, channel=channel, identifier=identifier
         )
         where, values = _conditions(question)
-        with self._cursor() as cursor:
-            return cursor.execute(f"SELECT 1 FROM {_COUNTS} WHERE {where} LIMIT 1", values).fetchone() is not None
+        query = f"SELECT 1 FROM {_COUNTS} WHERE {where} LIMIT 1"
+        return self._do(lambda cursor: cursor.execute(query, values).fetchone()) is not None
 
     def close(self) -> None:
+        """Raises StatisticsError where the log cannot be written into the file; it is closed all the same, and the
+        next opening reads the log."""
+        if self._connection is None:
+            return
         with _translated():
-            self._connection.execute("CHECKPOINT")
-            self._connection.close()
+            try:
+                if not self.read_only:
+                    self._connection.execute("CHECKPOINT")
+            finally:
+                self._connection.close()
 
-    @contextlib.contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with _translated(), self._connection.cursor() as cursor:
-            yield cursor
+
+def _opened_to_read(path: str) -> duckdb.DuckDBPyConnection:
+    """What was counted; nothing where no file is, or where the one process that counts has it open."""
+    try:
+        return duckdb.connect(path, config=_OPTIONS, read_only=True)
+    except (duckdb.Error, UnicodeEncodeError) as error:
+        if Path(path).exists():
+            _log.warning("the counts of the past cannot be read: %s", error)
+    nothing = duckdb.connect(":memory:", config=_OPTIONS)
+    nothing.execute(_SCHEMA)
+    return nothing
+
+
+def _last_seq(connection: duckdb.DuckDBPyConnection) -> int:
+    found = connection.execute("SELECT greatest(coalesce(max(seq), 0), 0) FROM event").fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def _is_there(cursor: duckdb.DuckDBPyConnection, seq: int) -> bool:
+    found: object = cursor.execute("SELECT 1 FROM event WHERE seq = ?", [seq]).fetchone()
+    return found is not None
+
+
+def _first_line(error: BaseException) -> str:
+    """DuckDB may add a trace of its own."""
+    return str(error).split("\n", 1)[0]
 
 
 def _conditions(question: Question) -> tuple[str, list[Any]]:
@@ -171,5 +390,7 @@ def _conditions(question: Question) -> tuple[str, list[Any]]:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise StatisticsError("the counts need a data folder whose path is UTF-8") from error
     except duckdb.Error as error:
-        raise StatisticsError(f"the counts cannot be written or read: {error}") from error
+        raise StatisticsError(f"the counts cannot be written or read: {_first_line(error)}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime as dt
+import logging
 import queue
 import threading
 import zoneinfo
@@ -15,6 +16,7 @@ import zoneinfo
 from api.errors import StatisticsError
 from api.stats.store import CountStore, Event
 
+_log = logging.getLogger(__name__)
 MOST_PER_COMMIT = 1_000
 Waiting = tuple[Event, "concurrent.futures.Future[None]"]
 
@@ -30,11 +32,15 @@ class CountWriter:
         self._thread.start()
 
     def count(self, user_id: int, channel: str, identifier: str) -> concurrent.futures.Future[None]:
-        """Done when the count is durable; fails with StatisticsError when it cannot be."""
+        """Done when the count is durable; fails with StatisticsError when it cannot be. A store that may only be read
+        counts nothing, and that is no failure."""
         now = dt.datetime.now(dt.UTC)
         day = now.astimezone(self._zone).date()
         event = Event(at=now.replace(tzinfo=None), day=day, user_id=user_id, channel=channel, identifier=identifier)
         future: concurrent.futures.Future[None] = concurrent.futures.Future()
+        if self._store.read_only:
+            future.set_result(None)
+            return future
         self._queue.put((event, future))
         return future
 
@@ -61,10 +67,14 @@ class CountWriter:
 
     def _commit(self, batch: list[Waiting]) -> None:
         events = [event for event, _ in batch]
-        try:
-            if self._day != events[-1].day:
+        if self._day != events[-1].day:
+            try:
                 self._store.roll_up()
                 self._day = events[-1].day
+            except StatisticsError as error:
+                # It saves time, no more: the events are counted without it, and the next batch tries again.
+                _log.warning("the counts of the days before are not summed: %s", error)
+        try:
             self._store.append(events)
         except StatisticsError as error:
             for _, future in batch:

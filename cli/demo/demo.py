@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import notices, opened, refuse
+from cli.options import notices, opened, printable, refuse
 from engine.errors import ChannelExists, InvalidValue
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def demo(
         drawn = explain_all(recognizer, shots, out / "explained")
     _show(shots)
     right = sum(shot.right for shot in shots)
-    typer.echo(f"{right} of {len(shots)} photos named rightly; {drawn} explained pictures in {out / 'explained'}")
+    typer.echo(
+        f"{right} of {len(shots)} photos named rightly; {drawn} explained pictures in {printable(out / 'explained')}"
+    )
     if serve:
         from cli.demo.serving import serve_demo
 
@@ -88,7 +90,7 @@ def fill(recognizer: Recognizer, files: list[Path]) -> list[tuple[str, Path]]:
             present.append((item.identifier, item.path))
     if not present:
         raise InvalidValue("--pictures", "the folder holds no picture that can be used")
-    typer.echo(f"{len(present)} pictures in channel {CHANNEL} of {recognizer.folder}")
+    typer.echo(f"{len(present)} pictures in channel {CHANNEL} of {printable(recognizer.folder)}")
     return present
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import AsJson, DataFolder, notices, opened, print_json, refuse
+from cli.options import AsJson, DataFolder, notices, opened, print_json, printable, refuse
 from engine.errors import ImageError
 
 if TYPE_CHECKING:
     from engine.recognise.answer import Match, Recognition
     from engine.recognizer import Recognizer
 
-Photos = Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photographs: JPEG, PNG or WebP.")]
+Photos = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PHOTO...", help="Photographs: JPEG, PNG or WebP; folders of them; - for one from standard input."
+    ),
+]
+STANDARD_INPUT = Path("-")
 
 
 def find(
@@ -28,19 +36,24 @@ def find(
         typer.Option(dir_okay=False, help="Draw photo and picture side by side (PNG; numbered for several photos)."),
     ] = None,
 ) -> None:
-    """Recognise photographs."""
+    """Recognise photographs.
+
+    Of a folder all pictures are recognised, as `obverse add` would take them."""
     if explain and explain.suffix.lower() != ".png":
         raise typer.BadParameter("the file must end in .png", param_hint="--explain")
     from engine.upkeep.bulk_import import reason_of
 
     rows, refused = [], False
+    files = list(_files(photos))
     with opened(data) as recognizer:
         catalogue = recognizer.catalogue
         # Looked up once, so that a misspelt one is refused before any photo is read.
         channels = [catalogue.channel(name) for name in channel] if channel else catalogue.channels()
-        for number, path in enumerate(photos, start=1):
+        for number, (path, left_out) in enumerate(files, start=1):
             try:
-                photo = path.read_bytes()
+                if left_out is not None:
+                    raise OSError(left_out)
+                photo = _read(path, recognizer.settings.limits.max_bytes)
                 found = recognizer.recognise(photo, channels, k=results)
             except (ImageError, OSError) as error:
                 reason = reason_of(error)
@@ -50,7 +63,7 @@ def find(
                 continue
             row = as_row(path, found)
             if explain:
-                target = explain if len(photos) == 1 else explain.with_stem(f"{explain.stem}-{number}")
+                target = explain if len(files) == 1 else explain.with_stem(f"{explain.stem}-{number}")
                 row["explained"] = _explain(recognizer, photo, found, target)
             rows.append(row)
             if not as_json:
@@ -59,6 +72,34 @@ def find(
         print_json(rows)
     if refused:
         raise typer.Exit(1)
+
+
+def _files(photos: Sequence[Path]) -> Iterator[tuple[Path, str | None]]:
+    """Photos in the order asked, a folder's pictures in the place of the folder, with the reasons for those that are
+    left out."""
+    from engine.upkeep.bulk_import import files_of
+
+    for path in photos:
+        if path == STANDARD_INPUT or not _is_folder(path):
+            yield path, None
+            continue
+        files, left_out = files_of([path])
+        yield from ((file, None) for file in files)
+        yield from left_out.items()
+        if not files and not left_out:
+            yield path, "no picture is in this folder"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # reading it says why
+        return False
+
+
+def _read(path: Path, most: int) -> bytes:
+    """most: of a stream without end no more is taken than shows that it is too much."""
+    return sys.stdin.buffer.read(most + 1) if path == STANDARD_INPUT else path.read_bytes()
 
 
 def as_row(path: Path, found: Recognition) -> dict[str, Any]:
@@ -89,19 +130,20 @@ def _explain(recognizer: Recognizer, photo: bytes, found: Recognition, target: P
     """Draws the answer, or the best candidate where there is none; gives the file, None without a candidate."""
     best = found.answer or (found.results[0] if found.results else None)
     if best is None:
-        notices().print(f"nothing to draw into {target}: no picture came near", markup=False)
+        notices().print(f"nothing to draw into {printable(target)}: no picture came near", markup=False)
         return None
     target.write_bytes(recognizer.explain(photo, best))
     return str(target)
 
 
 def _show(path: Path, found: Recognition) -> None:
+    photo = printable(path)
     spent = sum(found.timings_ms.values())
     if found.answer:
         named = f"{found.answer.picture.identifier} in {found.answer.picture.channel}"
-        typer.echo(f"{path}: {named}, match ratio {found.answer.match_ratio:.1f} ({spent:.0f} ms)")
+        typer.echo(f"{photo}: {named}, match ratio {found.answer.match_ratio:.1f} ({spent:.0f} ms)")
     elif found.results:
         near = ", ".join(f"{m.picture.identifier} {m.match_ratio:.1f}" for m in found.results)
-        typer.echo(f"{path}: no answer; nearest: {near} ({spent:.0f} ms)")
+        typer.echo(f"{photo}: no answer; nearest: {near} ({spent:.0f} ms)")
     else:
-        typer.echo(f"{path}: no answer ({spent:.0f} ms)")
+        typer.echo(f"{photo}: no answer ({spent:.0f} ms)")

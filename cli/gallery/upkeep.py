@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, DataFolder, NewDataFolder, engine_settings, in_words, notices, print_json, refuse
+from cli.options import (
+    AsJson,
+    DataFolder,
+    NewDataFolder,
+    engine_settings,
+    in_words,
+    notices,
+    print_json,
+    printable,
+    refuse,
+)
 
 
 def backup(
@@ -27,7 +37,7 @@ def backup(
     if as_json:
         print_json({"file": str(file), "files": done.files, "left_out": list(done.left_out)})
     else:
-        typer.echo(f"{file}: {', '.join(f'{name} {in_words(size)}' for name, size in done.files.items())}")
+        typer.echo(f"{printable(file)}: {', '.join(f'{name} {in_words(size)}' for name, size in done.files.items())}")
 
 
 def restore(
@@ -43,7 +53,7 @@ def restore(
     if as_json:
         print_json({"file": str(file), "data": str(data), "files": done.files})
     else:
-        typer.echo(f"{data}: restored {', '.join(done.files)}; the indexes are built at the next opening")
+        typer.echo(f"{printable(data)}: restored {', '.join(done.files)}; the indexes are built at the next opening")
 
 
 def reindex(

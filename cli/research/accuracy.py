@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import AsJson, notices, opened, print_json, refuse, whole_numbers
+from cli.options import AsJson, notices, opened, print_json, printable, refuse, whole_numbers
 
 if TYPE_CHECKING:
     from benchmarks.accuracy.outcomes import Outcome
@@ -186,7 +186,7 @@ def calibrate(
     if as_json:
         print_json({"file": str(out), "threshold": fitted.threshold, **facts})
     else:
-        typer.echo(f"{out}: fitted on {photos} photos, default threshold {fitted.threshold:g}")
+        typer.echo(f"{printable(out)}: fitted on {photos} photos, default threshold {fitted.threshold:g}")
 
 
 @contextlib.contextmanager

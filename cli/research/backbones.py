@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.options import printable
 from cli.research.extras import needed_extra
 
 
@@ -39,6 +40,6 @@ def export_backbone(
         card = export(name, out, weights=weights, size=size, resize=resize.value, opset=opset)
     about = card["about"]
     typer.echo(
-        f"{out}: {name} (weights: {about['weights']}), {about['parameters']:,} parameters, "
+        f"{printable(out)}: {name} (weights: {about['weights']}), {about['parameters']:,} parameters, "
         f"{card['dimension']} numbers an image, differs from PyTorch by {about['parity_to_pytorch']:.1g}"
     )

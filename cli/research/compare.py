@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import notices, refuse
+from cli.options import notices, printable, refuse
 from cli.research.progress import bars
 from cli.research.reports import write_report
 from engine.errors import ResearchError
@@ -88,7 +88,7 @@ def compare(
     notices().print("scoring")
     score(out)
     write_report(out)
-    typer.echo(f"{out / 'report.html'}")
+    typer.echo(printable(out / "report.html"))
 
 
 def _ceiling(text: str) -> int | None:

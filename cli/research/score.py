@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from cli.options import AsJson, print_json
+from cli.options import AsJson, print_json, printable
 from cli.research.reports import write_report
 
 COLUMNS = ("recall_at_1", "ranked_first", "micro_ap", "recall_at_half_percent", "wrong", "ms_p50")
@@ -35,7 +35,7 @@ def score(
         print_json(results)
         return
     Console().print(summary(results))
-    typer.echo(report)
+    typer.echo(printable(report))
 
 
 def summary(results: dict[str, Any]) -> Table:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import refuse
+from cli.options import printable, refuse
 from cli.research.progress import bars
 from cli.research.reports import write_report
 
@@ -57,4 +57,4 @@ def stress(
     write_stress(out, judge_all(out, read_run(out)))
     score(out)
     report = write_report(out)
-    typer.echo(report)
+    typer.echo(printable(report))

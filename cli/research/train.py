@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import notices
+from cli.options import notices, printable
 from cli.research.extras import needed_extra
 from cli.research.progress import share_bar
 from engine.errors import ResearchError
@@ -64,4 +64,6 @@ def train(
         )
         with share_bar("training") as watch:
             card = run(plan, settings, tell=notices().print, watch=watch)
-    typer.echo(f"{out / 'model'}: {card['name']}, {card['parameters']} parameters; use it with the `model` setting")
+    typer.echo(
+        f"{printable(out / 'model')}: {card['name']}, {card['parameters']} parameters; use it with the `model` setting"
+    )

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import httpx
 import typer
 
+from cli.options import print_json, printable
+
 client_app = typer.Typer(help="Call a running server.", no_args_is_help=True)
 Server = Annotated[str, typer.Option("--server", envvar="OBVERSE_SERVER", help="Where it listens.")]
 UserKey = Annotated[str | None, typer.Option("--username", envvar="OBVERSE_USERNAME", help="The user's key.")]
@@ -28,9 +30,9 @@ def call(server: str, method: str, fields: dict[str, Any], *, image: Path | None
         response = httpx.post(f"{server.rstrip('/')}/{method}", data=data, files=files, timeout=60)
         answer = response.json()
     except (httpx.HTTPError, httpx.InvalidURL, json.JSONDecodeError) as error:
-        typer.echo(f"obverse: no answer from {server}: {error}", err=True)
+        typer.echo(f"obverse: no answer from {printable(server)}: {printable(error)}", err=True)
         raise typer.Exit(1) from error
-    typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+    print_json(answer, indent=2)
     if answer.get("returncode") != 0:
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import NewDataFolder
+from cli.options import NewDataFolder, existing_gallery
 
 
 def serve(
@@ -17,12 +17,21 @@ def serve(
     config: Annotated[
         Path | None, typer.Option(envvar="OBVERSE_CONFIG", exists=True, dir_okay=False, help="Settings as TOML.")
     ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Recognise only: changes are refused, nothing is counted or written.")
+    ] = False,
 ) -> None:
     """Serve a data folder over HTTP. All settings: docs/operations.md."""
+    if read_only:
+        existing_gallery(data)
     from api.edge.logs import configure_logging
     from api.server import run_server
     from api.settings import load_settings
 
     settings = load_settings(config, host=host, port=port)
     configure_logging(settings)
-    raise typer.Exit(run_server(data, settings, tell=lambda address: typer.echo(f"Obverse listens on {address}")))
+
+    def tell(address: str) -> None:
+        typer.echo(f"Obverse listens on {address}")
+
+    raise typer.Exit(run_server(data, settings, tell=tell, read_only=read_only))

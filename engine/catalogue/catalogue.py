@@ -7,25 +7,32 @@ are never used again.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import time
 import uuid as uuids
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 import sqlalchemy as sa
 
-from engine.catalogue import channels, log, pictures
+from engine.catalogue import channels, log, pictures, reserve
 from engine.catalogue.entries import Change, Channel, Picture, PictureChanges, StoredFeatures, as_columns
-from engine.catalogue.sqlite import check_not_lost, is_read_only, open_database
+from engine.catalogue.note import SequenceNote
+from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost, is_read_only, open_database
 from engine.catalogue.tables import meta_table
 from engine.catalogue.transactions import reading, writing
 from engine.catalogue.unfinished import check_restored
 from engine.catalogue.upgrade import upgrade_schema
-from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound
-from engine.values import Array
+from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound, StorageFailed, StorageFull
 
+T = TypeVar("T")
+NOTE_NAME = "catalogue.seq"
+_log = logging.getLogger(__name__)
+_LOOKED_AFTER = 256
+"""Additions after which the reserve is looked after."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -47,11 +54,26 @@ class Catalogue:
         check_not_lost(folder)
         self.folder = folder
         self.database = open_database(folder, read_only=read_only)
+        try:
+            self._upgrade()
+        except StorageFailed as error:
+            # Even to read, SQLite makes a file beside its own, and says no more than that it cannot.
+            if not reserve.disk_is_full(folder):
+                raise
+            if not reserve.release(folder):
+                raise StorageFull(str(folder)) from error
+            self._upgrade()
+        if not self.read_only:
+            reserve.keep(folder)
+        self._note = SequenceNote(folder / NOTE_NAME)
+        self._tell_missing()
+
+    def _upgrade(self) -> None:
         upgrade_schema(
             self.database,
             MIGRATIONS,
             version_table="engine_version",
-            before_the_first=lambda: check_not_lost(folder, without_tables=True),
+            before_the_first=lambda: check_not_lost(self.folder, without_tables=True),
         )
 
     @property
@@ -105,8 +127,7 @@ class Catalogue:
 
     def remove_channel(self, name: str) -> int:
         """Removes the channel and its pictures; gives their number. Raises ChannelNotFound."""
-        with writing(self.database) as connection:
-            return channels.remove(connection, name)
+        return self._freeing(lambda connection: channels.remove(connection, name))
 
     def count(self, channel: str | Channel) -> int:
         """Pictures in the channel. Raises ChannelNotFound."""
@@ -152,11 +173,13 @@ class Catalogue:
             "added_at": now,
             "updated_at": now,
         }
-        with writing(self.database) as connection:
+        with self._changing() as connection:
             owner = channels.current(connection, channel)
             pictures.check_room(connection, owner, identifier)
             stored = {**row, "channel_id": owner.id, "facts": json.dumps(facts or {})}
             number = pictures.insert(connection, stored, features)
+        if number % _LOOKED_AFTER == 0:
+            reserve.keep(self.folder)
         return Picture(id=number, channel=owner.name, facts=facts or {}, **row)  # type: ignore[arg-type]
 
     def check_room(self, channel: str | Channel, identifier: str) -> None:
@@ -166,20 +189,36 @@ class Catalogue:
 
     def remove_picture(self, channel: str | Channel, picture: str | Picture) -> bool:
         """Whether there was one to remove. Raises ChannelNotFound."""
-        with writing(self.database) as connection:
+
+        def work(connection: sa.Connection) -> bool:
             owner = channels.current(connection, channel)
             try:
                 pictures.remove(connection, owner, [pictures.current(connection, owner, picture).id])
             except PictureNotFound:
                 return False
-        return True
+            return True
+
+        return self._freeing(work)
 
     def remove_pictures(self, channel: Channel, uuids: Sequence[str]) -> list[str]:
         """Removes those of the channel's pictures that have these UUIDs, in one transaction; gives theirs, in the
         order asked. channel: as it was looked up; where it is gone since, or belongs to another owner, nothing is
         removed. Raises ChannelNotFound."""
-        with writing(self.database) as connection:
-            return pictures.remove_by_uuid(connection, channels.current(connection, channel), uuids)
+        return self._freeing(
+            lambda connection: pictures.remove_by_uuid(connection, channels.current(connection, channel), uuids)
+        )
+
+    def _freeing(self, work: Callable[[sa.Connection], T]) -> T:
+        """A change after which there is more room than before: where there is none to begin with, the reserve is given
+        free for it. Raises what `writing` does."""
+        try:
+            with self._changing() as connection:
+                return work(connection)
+        except StorageFull:
+            if not reserve.release(self.folder):
+                raise
+        with self._changing() as connection:
+            return work(connection)
 
     def update_picture(
         self, channel: str | Channel, picture: str | Picture, /, **changes: Unpack[PictureChanges]
@@ -189,7 +228,7 @@ class Catalogue:
         Raises ChannelNotFound, PictureNotFound, IdentifierTaken; TypeError for another field.
         """
         try:
-            with writing(self.database) as connection:
+            with self._changing() as connection:
                 return pictures.update(connection, channels.current(connection, channel), picture, changes)
         except sa.exc.IntegrityError as error:
             raise IdentifierTaken(_name(channel), str(changes.get("identifier"))) from error
@@ -210,7 +249,7 @@ class Catalogue:
         an addition: the picture gets a new number. Raises what `update_picture` does, and StorageFull."""
         values = {**as_columns(changes), "level": level, "width": size[0], "height": size[1], "keypoints": keypoints}
         try:
-            with writing(self.database) as connection:
+            with self._changing() as connection:
                 owner = channels.current(connection, channel)
                 return pictures.replace(connection, owner, picture, features, values)
         except sa.exc.IntegrityError as error:
@@ -225,6 +264,11 @@ class Catalogue:
         """As it is now. Raises ChannelNotFound, PictureNotFound."""
         with reading(self.database) as connection:
             return pictures.current(connection, channels.current(connection, channel), picture)
+
+    def owner_has(self, owner: int, identifier: str) -> bool:
+        """Whether a picture in any of the owner's channels has that identifier."""
+        with reading(self.database) as connection:
+            return pictures.owner_has(connection, owner, identifier)
 
     def pictures(self, channel: str | Channel, *, offset: int = 0, limit: int = 100) -> list[Picture]:
         """By identifier, in the order of code points. Raises ChannelNotFound."""
@@ -277,6 +321,25 @@ class Catalogue:
 
     # The log, and what indexes are built from
 
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sa.Connection]:
+        """A write transaction that appends to the log."""
+        with writing(self.database) as connection:
+            yield connection
+            seq = log.last_seq(connection)
+        self._note.write(seq)
+
+    def _tell_missing(self) -> None:
+        noted = self._note.read()
+        # In this order: others may be at work.
+        seq = self.last_seq()
+        if noted > seq:
+            _log.error(
+                "%s has seen %d changes, %d were acknowledged: its write-ahead log was damaged or lost, or an older "
+                "copy was put in its place; what was changed since is missing, unless a backup has it",
+                DATABASE_NAME, seq, noted,
+            )  # fmt: skip
+
     def last_seq(self) -> int:
         with reading(self.database) as connection:
             return log.last_seq(connection)
@@ -285,8 +348,8 @@ class Catalogue:
         with reading(self.database) as connection:
             return log.changes(connection, after=after, limit=limit)
 
-    def standing(self) -> Array:
-        """(N, 3) int64: number, channel number and whether it is active (1 or 0) of every picture, by number."""
+    def standing(self) -> list[tuple[int, int, int]]:
+        """Number, channel number and whether it is active (1 or 0) of every picture, by number."""
         with reading(self.database) as connection:
             return log.standing(connection)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import sqlalchemy as sa
 
 from engine.catalogue.entries import Change
 from engine.catalogue.tables import change_table, feature_table, picture_table
-from engine.values import Array
 
 Features = tuple[int, int, bool, bytes, bytes]
 """(picture number, channel number, active, keypoints, vector)."""
@@ -34,11 +32,11 @@ def changes(connection: sa.Connection, *, after: int, limit: int) -> list[Change
     return [Change(*row) for row in connection.execute(query)]
 
 
-def standing(connection: sa.Connection) -> Array:
-    """(N, 3) int64: number, channel number and whether it is active (1 or 0) of every picture, by number."""
+def standing(connection: sa.Connection) -> list[tuple[int, int, int]]:
+    """Number, channel number and whether it is active (1 or 0) of every picture, by number."""
     columns = (picture_table.c.id, picture_table.c.channel_id, sa.cast(picture_table.c.active, sa.Integer))
     rows = connection.execute(sa.select(*columns).order_by(picture_table.c.id))
-    return np.array([tuple(row) for row in rows], np.int64).reshape(-1, 3)
+    return [(number, channel, active) for number, channel, active in rows]
 
 
 def features(connection: sa.Connection, ids: Sequence[int]) -> list[Features]:

@@ -52,6 +52,16 @@ def find(connection: sa.Connection, channel: Channel, identifier: str) -> Pictur
     return as_picture(row, channel.name)
 
 
+def owner_has(connection: sa.Connection, owner: int, identifier: str) -> bool:
+    """Whether a picture in any of the owner's channels has that identifier."""
+    query = (
+        sa.select(picture_table.c.id)
+        .join(channel_table, channel_table.c.id == picture_table.c.channel_id)
+        .where(channel_table.c.owner == owner, picture_table.c.identifier == identifier)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def current(connection: sa.Connection, channel: Channel, picture: str | Picture) -> Picture:
     """The channel's picture of that identifier; or the one that was looked up, as it is now: its identifier may be
     another's since, its UUID never is. Raises PictureNotFound."""

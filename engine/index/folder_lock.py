@@ -22,7 +22,8 @@ class FolderLock:
 
     def __init__(self, folder: Path, *, name: str = HOLDER, shares: bool = False) -> None:
         """shares: others may have the gallery open meanwhile, which they then do without saving; without it the holder
-        replaces files under them. Raises DataFolderLocked, ReadOnlyData where the holder could not write."""
+        replaces files, and is refused where a server works beside another holder. Raises DataFolderLocked, ReadOnlyData
+        where the holder could not write."""
         path = folder / name
         index = folder / "index"
         if index.exists() and not os.access(index, os.W_OK):
@@ -36,6 +37,8 @@ class FolderLock:
         try:
             if not _locked(self._file, path):
                 raise DataFolderLocked(str(folder))
+            if name == HOLDER and not shares and (folder / SERVER).exists():
+                FolderLock(folder, name=SERVER).release()
             os.truncate(self._file, 0)
             os.write(self._file, _SHARES if shares else b"")
         except BaseException:
@@ -53,7 +56,7 @@ def wait_until_shared(folder: Path, tell: Callable[[], None], *, pause_seconds: 
     tries = 0
     while path.exists():
         try:
-            FolderLock(folder).release()
+            FolderLock(folder, shares=True).release()
             return
         except DataFolderLocked:
             # Who has just taken the lock may not have said yet what for.

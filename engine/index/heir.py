@@ -16,11 +16,12 @@ _log = logging.getLogger(__name__)
 class Heir:
     """Takes the folder's lock, from a thread of its own, when its holder ends."""
 
-    def __init__(self, folder: Path, take: Callable[[FolderLock], None], *, pause_seconds: float = 1.0) -> None:
+    def __init__(self, folder: Path, take: Callable[[FolderLock], None], *, pause_seconds: float = 0.2) -> None:
         """take: is handed the lock; where it raises one of our errors, the lock is given free and nobody takes over."""
         self._folder, self._take, self._pause = folder, take, pause_seconds
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._wait, name="folder-heir")
+        # A daemon: who forgets to close a gallery that he only reads is not kept alive by it.
+        self._thread = threading.Thread(target=self._wait, name="folder-heir", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

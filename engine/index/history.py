@@ -38,7 +38,7 @@ def knows(catalogue: Catalogue, number: str) -> bool:
 def why_foreign(catalogue: Catalogue, table: SlotTable, seq: int) -> str | None:
     """What shows that the slots, saved at log position `seq`, are not this catalogue's pictures; None: each picture
     is where it should be, in its channel and state. The features are left to `why_other_features`."""
-    stored = catalogue.standing()
+    stored = np.array(catalogue.standing(), np.int64).reshape(-1, 3)
     added, removed, updated = set[int](), set[int](), set[int]()
     kinds = {"add": added, "remove": removed, "update": updated}
     last = seq

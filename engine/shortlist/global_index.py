@@ -95,7 +95,9 @@ FILES = ("vectors.faiss", "vector-slots.npy")
 
 
 def save_index(vectors: VectorIndex, path: Path) -> None:
-    faiss.write_index(vectors.index, f"{path}-vectors.faiss")
+    # Through a file of ours: FAISS opens no path that is not UTF-8.
+    with Path(f"{path}-vectors.faiss").open("wb") as raw:
+        faiss.write_index(vectors.index, faiss.PyCallbackIOWriter(raw.write))  # type: ignore[attr-defined]
     np.save(f"{path}-vector-slots.npy", vectors.places)
     for name in FILES:
         with Path(f"{path}-{name}").open("rb") as file:
@@ -108,7 +110,8 @@ def load_index(path: Path) -> VectorIndex:
     places = np.load(f"{path}-vector-slots.npy")
     if places.ndim != 1 or places.dtype != np.int64 or (np.diff(places) <= 0).any() or (places < 0).any():
         raise ValueError("places that do not grow")
-    index = faiss.read_index(f"{path}-vectors.faiss")
+    with Path(f"{path}-vectors.faiss").open("rb") as raw:
+        index = faiss.read_index(faiss.PyCallbackIOReader(raw.read))  # type: ignore[attr-defined]
     whole = index.ntotal == len(places) and index.metric_type == faiss.METRIC_INNER_PRODUCT
     if isinstance(index, faiss.IndexIVF):
         lists = index.invlists

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from engine.catalogue.catalogue import NOTE_NAME
 from engine.catalogue.sqlite import DATABASE_NAME, copy_database
 from engine.catalogue.unfinished import check_restored
 from engine.errors import DamagedData, DataFolderLocked, FolderNotEmpty, StorageFull
@@ -32,6 +33,8 @@ from engine.index.folder_lock import FolderLock
 from engine.upkeep import swap
 
 STATISTICS = ("events.duckdb", "events.duckdb.wal")
+_NOTE_OF_STATISTICS = "events.seq"
+"""What the server notes beside its statistics: of no meaning beside others."""
 _MANIFEST = "manifest.json"
 _FORMAT = 1
 _MANIFEST_BYTES = 1_000_000
@@ -99,9 +102,9 @@ def restore(archive: Path, folder: Path, *, force: bool = False) -> BackupReport
         place = swap.prepare(folder)
         files = _unpack(archive, place)
         _check_database(place / DATABASE_NAME)
-        leaving = [*files, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"]
+        leaving = [*files, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm", NOTE_NAME]
         if any(name in files for name in STATISTICS):
-            leaving += STATISTICS
+            leaving += (*STATISTICS, _NOTE_OF_STATISTICS)
         swap.begin(folder, dict.fromkeys(leaving))
         _finish(folder)
     return BackupReport(files=files)

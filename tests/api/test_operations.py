@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from websockets.sync.client import connect
 
 from api.dialects.kivicube.contract import METHODS
 from tests.support.drawn_pictures import photo_of, picture
@@ -65,6 +66,37 @@ class TestPaths:
         assert "http://" not in page.text
 
 
+class TestWelcome:
+    def test_page(self, server: Server) -> None:
+        """Who opens the address in a browser learns what runs here. It loads nothing from elsewhere."""
+        page = server.client.get("/")
+        assert page.status_code == 200
+        assert page.headers["content-type"].startswith("text/html")
+        assert 'href="docs"' in page.text
+        assert "://" not in page.text
+        assert server.client.post("/").status_code == 405
+
+    def test_under_a_prefix(self, tmp_path: Path) -> None:
+        """Whether the proxy takes the prefix away or leaves it: all addresses lead back under it."""
+        with serving(tmp_path / "data", log=tmp_path / "log", path_prefix="/pictures/v1") as server:
+            for prefix in ("", "/pictures/v1"):
+                assert 'href="/pictures/v1/docs"' in server.client.get(f"{prefix}/").text
+                page = server.client.get(f"{prefix}/docs")
+                assert page.status_code == 200
+                assert '"/docs' not in page.text
+                document = server.client.get(f"{prefix}/docs/openapi.json").json()
+                assert document["servers"] == [{"url": "/pictures/v1"}]
+                assert server.client.get(f"{prefix}/ready").json() == {"status": "ready"}
+                assert server.client.post(f"{prefix}/GetImages").json()["returncode"] == 20001
+                assert server.client.get(f"{prefix}/easyar/ping").json()["statusCode"] == 0
+            assert server.client.get("/pictures/v1").status_code == 200
+            assert server.client.get("/pictures/v10/ready").status_code == 404
+            base = server.base.replace("http", "ws")
+            with connect(f"{base}/pictures/v1/services/recognize/none") as socket:
+                socket.send(b"\x80")
+                assert json.loads(socket.recv(timeout=30))["statusCode"] == 6
+
+
 class TestDocument:
     def test_every_field_and_code(self, server: Server) -> None:
         paths = server.client.get("/docs/openapi.json").json()["paths"]
@@ -89,6 +121,31 @@ class TestLogs:
         mine = [line for line in lines if line.get("request_id") == number]
         assert [line["event"] for line in mine] == ["request"]
         assert {"path", "status", "returncode", "milliseconds", "received_bytes"} <= set(mine[0])
+
+    def test_what_no_method_answers(self, server: Server) -> None:
+        """Scans are seen: unknown paths and wrong verbs have a line and an id, like all others."""
+        for verb, path, status in (
+            ("POST", "/wp-login.php", 404),
+            ("GET", "/AddImage", 405),
+            ("PATCH", "/targets", 405),
+        ):
+            number = f"scan-{status}-{verb}"
+            response = server.client.request(verb, path, headers={"x-request-id": number})
+            assert (response.status_code, response.headers["x-request-id"]) == (status, number)
+            lines = [json.loads(line) for line in server.log_text().splitlines()]
+            mine = [line for line in lines if line.get("request_id") == number]
+            assert [(line["path"], line["status"]) for line in mine] == [(path, status)]
+
+    def test_text_for_a_terminal(self, tmp_path: Path) -> None:
+        """A path moves no cursor and sets no colour."""
+        with serving(tmp_path / "data", log=tmp_path / "log", log_format="text") as server:
+            server.client.get("/target/%1b[2J%1b]0;title%07%c2%9b31m")
+            server.client.get("/nowhere/%1b[31m%e2%80%ae%0a%0d")
+            log = server.log_text()
+        assert "/target/" in log
+        assert "/nowhere/" in log
+        assert not any(0 < ord(letter) < 32 and letter not in "\n\t" for letter in log)
+        assert not {"\x7f", "\x9b", "\u202e"} & set(log)
 
 
 class TestStarting:

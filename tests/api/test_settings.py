@@ -56,6 +56,12 @@ class TestRefusals:
             ("KEEP_PICTURES", "2"),
             ("THREADS", "0"),
             ("THREADS", "1.5"),
+            ("PATH_PREFIX", "obverse"),
+            ("PATH_PREFIX", "/obverse/"),
+            ("PATH_PREFIX", "/a//b"),
+            ("PATH_PREFIX", "/%2f"),
+            ("MAX_CONNECTIONS", "0"),
+            ("BODY_STALL_SECONDS", "0"),
         ],
     )
     def test_values(self, name: str, value: str) -> None:

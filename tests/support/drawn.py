@@ -19,11 +19,11 @@ CLUTTER = 900_000
 
 
 @functools.cache
-def poster(seed: int, *, width: int = 360, height: int = 480) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, read-only: shapes and letters, different for each seed."""
+def poster(seed: int, *, width: int = 360, height: int = 480, shapes: int = 120) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, read-only: so many shapes and words, different for each seed."""
     rng = np.random.default_rng([7, seed])
     image = np.full((height, width, 3), rng.integers(60, 255, 3), np.uint8)
-    for _ in range(120):
+    for _ in range(shapes):
         colour = tuple(int(c) for c in rng.integers(0, 255, 3))
         x, y = (int(v) for v in rng.integers(-20, [width, height]))
         kind = rng.integers(0, 4)

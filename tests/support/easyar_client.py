@@ -66,6 +66,8 @@ TARGET: dict[str, Any] = {"image": b64(picture(20)), "name": "new", "size": "20"
 
 
 def text_of(value: object) -> str:
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import json
+import select
 import socket
 import time
 import urllib.parse
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -222,6 +225,12 @@ class TestOtherEncodings:
     def test_other_types(self, server: Server) -> None:
         assert send(server, "GetImages", b"<xml/>", kind="application/xml")["returncode"] == 20010
 
+    def test_a_name_twice(self, server: Server, alice: Caller, books: str) -> None:
+        """As in a form: neither is taken. What a filter in front has looked at must not be another value than ours."""
+        start = json.dumps({**alice.fields, "channel": books})[:-1]
+        body = f'{start}, "channel": {json.dumps(books)}}}'.encode()
+        assert send(server, "GetImages", body, kind="application/json")["returncode"] == 20003
+
     def test_nested_values(self, server: Server, alice: Caller) -> None:
         for channel in ({"a": 1}, ["books"], [[]]):
             body = {**alice.fields, "channel": channel}
@@ -229,6 +238,173 @@ class TestOtherEncodings:
         for channel in (None, True, 12.5):
             body = {**alice.fields, "channel": channel}
             assert server.client.post("/GetImages", json=body).json()["returncode"] == 20003
+
+
+class TestFileNames:
+    """A browser, an old camera and a script each call the file in an encoding of their own; nobody needs the name."""
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "图片.jpg".encode("gbk"),
+            "Übersicht.jpg".encode("latin-1"),
+            "写真.jpg".encode("shift-jis"),
+            "写真.jpg".encode(),
+            b"\xff\xfe\x00",
+            b"a\\b.jpg",
+            b"C:\\Pictures\\a.jpg",
+            b"a%22b.jpg",
+        ],
+    )
+    def test_any_encoding(self, server: Server, alice: Caller, books: str, name: bytes) -> None:
+        head = (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="'.encode() + name + b'"\r\n\r\n'
+        )
+        body = form_of(head + photo_of(1) + b"\r\n", *fields_of(alice, channel=books))
+        assert send(server, "FindImage", body) == {"returncode": 0, "identifier": "one.1"}
+
+    def test_other_headers(self, server: Server, alice: Caller, books: str) -> None:
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"\r\nX-Made-By: '.encode()
+        body = form_of(
+            head + "图片".encode("gbk") + b"\r\n\r\n" + photo_of(1) + b"\r\n", *fields_of(alice, channel=books)
+        )
+        assert send(server, "FindImage", body) == {"returncode": 0, "identifier": "one.1"}
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"\xb9\xb9\xb9",
+            b"Content-Disposition\xff: form-data",
+            b"Content-Disposition: \xb9",
+            b"Content-Type: image/jpeg; charset=\xb9\xb9",
+            b"Content-Length: \xb9",
+            b"\n: x",
+            b"a" * 9_000,
+        ],
+    )
+    def test_what_is_told_is_a_sentence(self, server: Server, head: bytes) -> None:
+        """Never the bytes that were met, as Python writes them."""
+        answer = send(
+            server, "FindImage", f"--{BOUNDARY}\r\n".encode() + head + f"\r\n\r\nx\r\n--{BOUNDARY}--\r\n".encode()
+        )
+        assert answer["returncode"] == 20005
+        assert not {"\\", "'", '"', "Error"} & set(answer["message"])
+        assert "b'" not in answer["message"]
+
+
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A megabyte for all bodies together, and much patience with each."""
+    folder = tmp_path_factory.mktemp("tight")
+    limits = {"max_image_bytes": 400_000, "max_buffered_bytes": 1_000_000, "body_stall_seconds": 600}
+    with serving(folder / "data", log=folder / "log", body_timeout_seconds=600, **limits) as running:
+        yield running
+
+
+class TestShare:
+    """Memory of bodies: whole or not at all, and not for those that stand still."""
+
+    def test_what_never_finishes_gives_way(self, tight: Server) -> None:
+        """Unfinished bodies, of whom nobody knows who sends them, do not keep others out until their time is over."""
+        body = form_of(part("image", b"x" * 390_000))
+        with contextlib.ExitStack() as opened:
+            stuck = [opened.enter_context(connection(tight)) for _ in range(2)]
+            for wire in stuck:
+                wire.sendall(head("FindImage", len(body)) + body[:-1])
+            codes, told = [], []
+            while not told and len(codes) < 100:
+                codes.append(send(tight, "FindImage", body)["returncode"])
+                told, _, _ = select.select(stuck, [], [], 0.1)
+            assert codes[-1] == 20001
+            assert b'"returncode":20015' in read_until(told[0], b"}")
+
+    def test_small_ones_pass(self, tight: Server) -> None:
+        """Lists and removals go on while photos hold all there is."""
+        body = form_of(part("image", b"x" * 390_000))
+        with contextlib.ExitStack() as opened:
+            for wire in [opened.enter_context(connection(tight)) for _ in range(2)]:
+                wire.sendall(head("FindImage", len(body)) + body[:-1])
+            assert send(tight, "GetImages", form_of(part("channel", b"x")))["returncode"] == 20001
+
+    def test_of_many_at_once_as_many_pass_as_fit(self, tight: Server) -> None:
+        """They must not each take a part until all are refused the rest."""
+        body = form_of(part("image", b"x" * 390_000))
+        with contextlib.ExitStack() as opened:
+            wires = [opened.enter_context(connection(tight)) for _ in range(12)]
+            for start in range(0, len(body), 100_000):
+                for wire in wires:
+                    wire.sendall((head("FindImage", len(body)) if not start else b"") + body[start : start + 100_000])
+            codes = [json.loads(read_until(wire, b"}").partition(b"\r\n\r\n")[2])["returncode"] for wire in wires]
+        assert codes.count(20001) >= 2
+        assert set(codes) <= {20001, 20015}
+
+    def test_given_back(self, tight: Server) -> None:
+        """Whatever was wrong with them, bodies leave nothing behind."""
+        body = form_of(part("image", b"x" * 390_000))
+        bad = [body[:-20], body[:1_000] + b"--" + body[1_000:], body + body, form_of(part("image", b"x" * 900_000))]
+        for wrong in bad * 3:
+            assert send(tight, "FindImage", wrong)["returncode"] in (20001, 20005)
+        for _ in range(5):
+            with connection(tight) as wire:
+                wire.sendall(head("FindImage", len(body)) + body[:300_000])
+        for _ in range(100):
+            if (code := send(tight, "FindImage", body)["returncode"]) != 20015:
+                break
+            time.sleep(0.1)
+        assert code == 20001
+
+    def test_without_a_length(self, tight: Server) -> None:
+        """In chunks: as much as the method may need is reserved."""
+        pieces = [form_of(part("image", b"x" * 100_000))]
+        kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+        for _ in range(5):
+            answer = tight.client.post("/FindImage", content=iter(pieces), headers=kind).json()
+            assert answer["returncode"] == 20001
+
+
+class TestArrival:
+    def test_too_slow(self, tmp_path: Path) -> None:
+        """A body that drips is given up long before the time for a whole one is over."""
+        with serving(tmp_path / "data", log=tmp_path / "log", body_stall_seconds=3, body_timeout_seconds=600) as server:
+            with connection(server) as wire:
+                wire.sendall(head("FindImage", 100_000))
+                answer = b""
+                for _ in range(300):
+                    wire.settimeout(0.1)
+                    with contextlib.suppress(TimeoutError, ConnectionError):
+                        wire.sendall(b"-")
+                        answer += (data := wire.recv(4096))
+                        if not data:
+                            break
+            assert b"fewer than 1000 bytes a second" in answer
+            with connection(server) as wire:  # fast enough, for longer than that
+                for start in range(0, len(body := form_of(part("image", b"x" * 30_000))), 1_500):
+                    wire.sendall((head("FindImage", len(body)) if not start else b"") + body[start : start + 1_500])
+                    time.sleep(0.15)
+                assert b'"returncode":20001' in read_until(wire, b"}")
+
+    def test_the_server_stops(self, tmp_path: Path) -> None:
+        """A request that is cut off by the stop is told so in its own language."""
+        with serving(tmp_path / "data", log=tmp_path / "log", stop_timeout_seconds=1) as server:
+            with connection(server) as kivicube, connection(server) as easyar:
+                kivicube.sendall(head("FindImage", 100_000) + b"--")
+                kind = b"Content-Type: application/json\r\n"
+                easyar.sendall(b"POST /search HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n" + kind + b"\r\n{")
+                server.client.get("/health")
+                assert server.stop() == 0
+                told = read_to_end(kivicube), read_to_end(easyar)
+            assert b'"returncode":20015' in told[0]
+            assert b'"statusCode":21' in told[1]
+            assert all(b"etry-" in answer or b"retry-after" in answer for answer in told)
+
+
+def read_until(wire: socket.socket, end: bytes) -> bytes:
+    answer = b""
+    while not answer.endswith(end):
+        data = wire.recv(65536)
+        assert data, answer
+        answer += data
+    return answer
 
 
 class TestBusy:

@@ -4,15 +4,76 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
-from api.edge.door import Lane
-from api.errors import Busy
+from api.edge.door import Door, Lane, asks
+from api.errors import Busy, Overdue
+from api.settings import Settings
 
 
 def lane(*, workers: int = 1, queue: int = 1, deadline_seconds: float = 5) -> Lane:
     return Lane("test", workers=workers, queue=queue, deadline_seconds=deadline_seconds, retry_after_seconds=3)
+
+
+class TestLateCalls:
+    """Who sends images that hold the threads past the deadline must not hold them all."""
+
+    def test_count_against_their_user(self) -> None:
+        async def use() -> None:
+            release = threading.Event()
+            door = Lane("test", workers=2, queue=9, deadline_seconds=0.2, retry_after_seconds=3, most_late=1)
+
+            async def of(user: int, call: Callable[[], object]) -> object:
+                asks(user)
+                return await door.run(call)
+
+            with pytest.raises(Overdue):
+                await asyncio.create_task(of(1, lambda: release.wait(timeout=20)))
+            with pytest.raises(Busy, match="earlier requests of yours"):
+                await asyncio.create_task(of(1, lambda: None))
+            assert await asyncio.create_task(of(2, lambda: "another's")) == "another's"
+            assert await door.run(lambda: "nobody's") == "nobody's"
+            release.set()
+            for _ in range(200):
+                if door.inside == 0:
+                    break
+                await asyncio.sleep(0.05)
+            assert await asyncio.create_task(of(1, lambda: "again")) == "again"
+
+        asyncio.run(use())
+
+    def test_those_that_never_began_do_not(self) -> None:
+        """They were dropped at the deadline, and hold no thread."""
+
+        async def use() -> None:
+            release = threading.Event()
+            door = Lane("test", workers=1, queue=9, deadline_seconds=0.2, retry_after_seconds=3, most_late=1)
+            first = asyncio.create_task(door.run(lambda: release.wait(timeout=20)))
+
+            async def second() -> None:
+                asks(7)
+                with pytest.raises(Overdue):
+                    await door.run(lambda: None)
+                release.set()
+                for _ in range(200):
+                    if door.inside == 0:
+                        break
+                    await asyncio.sleep(0.05)
+                assert await door.run(lambda: 1) == 1
+
+            await asyncio.sleep(0.01)  # the first has the thread
+            await second()
+            with pytest.raises(Overdue):
+                await first
+
+        asyncio.run(use())
+
+    def test_which_lanes(self) -> None:
+        door = Door(Settings(engine_workers=4))
+        assert (door.long.most_late, door.short.most_late, door.bulk.most_late) == (2, None, None)
+        assert door.bulk.workers == 1
 
 
 class TestLane:

@@ -138,12 +138,13 @@ class TestScore:
         order = np.random.default_rng(0).permutation(len(found.pictures))
         assert gapped.score(query, found.pictures[order]).tolist() == found.scores[order].tolist()
 
-    def test_unknown_numbers(self, gapped: EmbeddedIndex) -> None:
-        """Numbers that no picture here has score 0: below, between and beyond the others."""
-        query, _ = asked(gapped, 20)
-        known = number_of(gapped, 20)
-        gone = [1, number_of(gapped, 29) + 1, 10**9, 0, -5]
-        scores = gapped.score(query, np.array([gone[0], known, *gone[1:]]))
+    @pytest.mark.parametrize("seed", [10, 11, 35])
+    def test_unknown_numbers(self, gapped: EmbeddedIndex, seed: int) -> None:
+        """Numbers that no picture here has score 0, below, between and beyond the others; so they do where the photo
+        shows the first, the second or the last picture, which wrong places would stand for."""
+        query, _ = asked(gapped, seed)
+        known, between = number_of(gapped, seed), number_of(gapped, 29) + 1
+        scores = gapped.score(query, np.array([1, known, between, 10**9, 0, -5]))
         assert scores.dtype == np.float32
         assert np.flatnonzero(scores).tolist() == [1]
 
