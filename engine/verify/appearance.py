@@ -159,9 +159,11 @@ def _match_cells(reference: Reference, seen: FloatArray, mask: NDArray[np.bool_]
     """(N,) numbers of the cells inside the mask, (N, 2) where each correlates best within +-SHIFT pixels, (N,) how
     well."""
     lightness, windows = reference.lab[..., 0], padded(seen)
+    # Very long pictures are one cell high: a pixel of their border that the photo lacks must not take all cells.
+    least = _COVERED if min(reference.size) <= CELL else 1.0
     inside, shifts, scores = [], [], []
     for number, (left, top) in enumerate(reference.places.tolist()):
-        if not mask[top : top + CELL, left : left + CELL].all():
+        if mask[top : top + CELL, left : left + CELL].mean() < least:
             continue
         window = windows[top : top + CELL + 2 * SHIFT, left : left + CELL + 2 * SHIFT]
         cell = lightness[top : top + CELL, left : left + CELL]
