@@ -42,6 +42,17 @@ def stopped(settings: Settings) -> Busy:
     return Busy("the server stops", retry_after_seconds=settings.retry_after_seconds)
 
 
+def text_of(error: ObverseError) -> str:
+    """The error's sentence for a client. Errors hold what was sent among their facts and quote it as Python would write
+    it; a client reads it as it came, without what is no letter of any language."""
+    text = str(error)
+    for fact in vars(error).values():
+        if isinstance(fact, str):
+            legible = "".join(letter if letter.isprintable() else "\ufffd" for letter in fact)
+            text = text.replace(repr(fact), f"“{legible}”")
+    return text
+
+
 def with_id(text: str, request: AnyRequest) -> str:
     """The text with the id under which the log tells more."""
     return f"{text} (request {request_id(request)})"

@@ -31,8 +31,8 @@ def backup(
     done = backup.backup(data, file)
     if done.left_out:
         notices().print(
-            f"left out {', '.join(done.left_out)}: a server holds the data folder, and only it may read its "
-            "statistics; stop it for a backup with them"
+            f"left out {', '.join(done.left_out)}: a server holds the data folder, or this user cannot tell, and only "
+            "it may read its statistics; stop it for a backup with them"
         )
     if as_json:
         print_json({"file": str(file), "files": done.files, "left_out": list(done.left_out)})

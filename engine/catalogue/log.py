@@ -24,7 +24,8 @@ def append(
 
 
 def last_seq(connection: sa.Connection) -> int:
-    return connection.scalar(sa.select(sa.func.max(change_table.c.seq))) or 0
+    # As text: this is asked at every search and every change, and takes a third of the time.
+    return connection.exec_driver_sql("SELECT max(seq) FROM change").scalar() or 0
 
 
 def changes(connection: sa.Connection, *, after: int, limit: int) -> list[Change]:

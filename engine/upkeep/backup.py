@@ -27,14 +27,16 @@ from typing import IO, Any
 from engine.catalogue.catalogue import NOTE_NAME
 from engine.catalogue.sqlite import DATABASE_NAME, copy_database
 from engine.catalogue.unfinished import check_restored
-from engine.errors import DamagedData, DataFolderLocked, FolderNotEmpty, StorageFull
+from engine.errors import DamagedData, DataFolderLocked, FolderNotEmpty, ReadOnlyData, StorageFull
 from engine.index import snapshot
-from engine.index.folder_lock import FolderLock
+from engine.index.folder_lock import HOLDER, SERVER, FolderLock
 from engine.upkeep import swap
 
 STATISTICS = ("events.duckdb", "events.duckdb.wal")
 _NOTE_OF_STATISTICS = "events.seq"
 """What the server notes beside its statistics: of no meaning beside others."""
+_OF_NO_MEANING = (HOLDER, SERVER, swap.PREPARED)
+"""What may lie in a folder that holds no gallery."""
 _MANIFEST = "manifest.json"
 _FORMAT = 1
 _MANIFEST_BYTES = 1_000_000
@@ -90,7 +92,7 @@ def restore(archive: Path, folder: Path, *, force: bool = False) -> BackupReport
     Raises FolderNotEmpty, DamagedData, DataFolderLocked, StorageFull.
     """
     force = force or swap.is_unfinished(folder)
-    if not force and folder.exists() and any(path.name not in ("lock", swap.PREPARED) for path in folder.iterdir()):
+    if not force and folder.exists() and any(path.name not in _OF_NO_MEANING for path in folder.iterdir()):
         raise FolderNotEmpty(str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     with _full_disk_is_ours(folder), contextlib.ExitStack() as stack:
@@ -119,7 +121,7 @@ def _copy_statistics(folder: Path, place: Path) -> tuple[str, ...]:
     present = tuple(name for name in STATISTICS if (folder / name).exists())
     try:
         lock = FolderLock(folder)
-    except DataFolderLocked:
+    except (DataFolderLocked, ReadOnlyData):  # a server has them open, or may: who cannot write cannot ask for the lock
         return present
     try:
         for name in present:

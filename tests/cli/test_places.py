@@ -204,6 +204,7 @@ class TestReadOnly:
             ("user", "list"): "shop",
             ("channel", "list"): "one",
             ("stats",): "Matches",
+            ("backup", tmp_path / "copy.tar.gz"): "catalogue.db",
         }
         ends = run_all(*((*command, "--data", closed) for command in commands), rights=False)
         for (command, told), end in zip(commands.items(), ends, strict=True):

@@ -62,7 +62,7 @@ PROCESS_WIDE = {"opencv"} | {
 
 
 def give_up_blas() -> None:
-    """One living thread at a time may change OpenBLAS (threadpoolctl 3.8; before, any): whoever is it, is it no more."""
+    """One living thread at a time may change OpenBLAS (threadpoolctl 3.8; before, any): who might, may no more."""
     if hasattr(threadpoolctl.OpenBLASController, "clear_controlling_thread"):
         threadpoolctl.OpenBLASController.clear_controlling_thread(force=True)
 

@@ -51,6 +51,12 @@ def grow(path: Path, rng: random.Random) -> None:
         file.write(rng.randbytes(100))
 
 
+def garble_start(path: Path, rng: random.Random) -> None:
+    """Another file's beginning."""
+    with path.open("r+b") as file:
+        file.write(rng.randbytes(min(8192, path.stat().st_size)))
+
+
 def empty(path: Path, _: random.Random) -> None:
     path.write_bytes(b"")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,20 @@ GONE = {0: "one", 20: "one", 39: "one", 101: "two"}
 """Seeds of made pictures by channel; see `tests.support.made_index.filled`."""
 
 
-class _Messages(logging.Handler):
+class Messages(logging.Handler):
+    """What the log says."""
+
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.said: list[str] = []
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[None]:
+        logging.getLogger().addHandler(self)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.said.append(record.getMessage() + (" with a traceback" if record.exc_info else ""))
@@ -41,9 +52,8 @@ def finds(index: EmbeddedIndex, photo: Query, channel: str) -> list[str]:
 
 def look(folder: Path, vocabulary: Vocabulary, photos: dict[int, Query]) -> dict[str, Any]:
     """found: seeds that are found first; wrong: those that are found and must not be; said: what the log says."""
-    messages = _Messages()
-    logging.getLogger().addHandler(messages)
-    with contextlib.closing(Catalogue(folder)) as catalogue:
+    messages = Messages()
+    with messages.heard(), contextlib.closing(Catalogue(folder)) as catalogue:
         index = EmbeddedIndex(catalogue, vocabulary, SETTINGS)
         keeper = IndexKeeper(index, folder, FolderLock(folder))
         keeper.load()
@@ -53,7 +63,6 @@ def look(folder: Path, vocabulary: Vocabulary, photos: dict[int, Query]) -> dict
         ]
         keeper.close()
         keeper.release()
-    logging.getLogger().removeHandler(messages)
     return {"found": found, "wrong": wrong, "said": messages.said}
 
 

@@ -124,7 +124,7 @@ def _refusal(code: int, text: str) -> dict[str, Any]:
 
 def _refused(request: AnyRequest, name: str, error: ObverseError, *, failed: int, overdue: int) -> Response[bytes]:
     row = codes.row_of(error, failed=failed, overdue=overdue)
-    text = str(error)
+    text = refusals.text_of(error)
     if codes.is_failure(error):
         refusals.log_failure(name, error)
         text = refusals.with_id(codes.MEANINGS[row.code], request)
@@ -189,7 +189,7 @@ async def _answer_frame(service: Service, tokens: Tokens, tunnel: str, message: 
         code = codes.row_of(error, failed=TUNNEL_FAILED, overdue=19).code
         if codes.is_failure(error):
             refusals.log_failure("a tunnel", error)
-        envelope = _refusal(code, codes.MEANINGS[code] if codes.is_failure(error) else str(error))
+        envelope = _refusal(code, codes.MEANINGS[code] if codes.is_failure(error) else refusals.text_of(error))
     except Exception:  # nobody foresaw it: without this the socket would be closed, and no line tell why
         logger.exception("unexpected failure in a tunnel")
         envelope = _refusal(TUNNEL_FAILED, codes.MEANINGS[TUNNEL_FAILED])

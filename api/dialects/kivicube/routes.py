@@ -90,7 +90,7 @@ async def _answer(request: AnyRequest, service: Service, method: contract.Method
 
 
 def _refusal(request: AnyRequest, method: contract.Method, error: ObverseError) -> Response[Any]:
-    code, text = codes.code_of(error), str(error)
+    code, text = codes.code_of(error), refusals.text_of(error)
     if codes.is_failure(error):
         refusals.log_failure(method.name, error)
         text = FAILED

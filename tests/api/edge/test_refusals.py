@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from api.edge.refusals import headers_of, nearest_row
-from api.errors import BodyTooLarge, Busy, MalformedBody, NotMultipart, Overdue, RateLimited
-from engine.errors import ImageError, NotAnImage, ObverseError, PictureNotFound
+from api.edge.refusals import headers_of, nearest_row, text_of
+from api.errors import BodyTooLarge, Busy, ForeignChannel, MalformedBody, NotMultipart, Overdue, RateLimited
+from engine.errors import ChannelNotFound, ImageError, NotAnImage, ObverseError, PictureNotFound
 
 TABLE = {ObverseError: "any", ImageError: "image", Busy: "busy", Overdue: "late"}
 
@@ -22,6 +22,32 @@ TABLE = {ObverseError: "any", ImageError: "image", Busy: "busy", Overdue: "late"
 )
 def test_the_nearest_ancestor_decides(error: ObverseError, row: str) -> None:
     assert nearest_row(TABLE, error) == row
+
+
+class TestTexts:
+    """A client reads what it sent, not how Python would write it."""
+
+    @pytest.mark.parametrize(
+        ("sent", "told"),
+        [
+            ("books", "books"),
+            ("日本 é", "日本 é"),
+            ("it's", "it's"),
+            ('a"b', 'a"b'),
+            ("a\\b", "a\\b"),
+            ("a\x00b\n\x1b", "a\ufffdb\ufffd\ufffd"),
+            ("\udcb9\u202e", "\ufffd\ufffd"),
+            ("", ""),
+        ],
+    )
+    def test_quoted(self, sent: str, told: str) -> None:
+        assert text_of(ChannelNotFound(sent)) == f"no channel named “{told}”"
+        assert text_of(PictureNotFound("books", sent)).endswith(f"“{told}”")
+        assert text_of(ForeignChannel(sent)).startswith(f"channel “{told}” ")
+
+    def test_the_rest_stays(self) -> None:
+        error = Busy("the server's full", retry_after_seconds=1)
+        assert text_of(error) == str(error)
 
 
 class TestHeaders:
