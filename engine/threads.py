@@ -32,23 +32,24 @@ class _LibraryPools:
 
     @contextlib.contextmanager
     def one_thread(self) -> Iterator[None]:
-        # OpenCV's and BLAS's limits are the process's: the first caller sets them, the last gives back what was there.
-        # OpenMP's is the calling thread's own.
-        with self._lock:
-            if not self._callers:
-                self._opencv = cv2.getNumThreads()
-                cv2.setNumThreads(1)
-                self._blas = self._found.select(user_api="blas").limit(limits=1)
-            self._callers += 1
-        try:
-            with self._found.select(user_api="openmp").limit(limits=1):
-                yield
-        finally:
+        # OpenMP's limit is the calling thread's own. It is entered first and left last: a BLAS that is built on OpenMP
+        # would change it, too, and what it was before would be forgotten.
+        with self._found.select(user_api="openmp").limit(limits=1):
+            # OpenCV's and BLAS's are the process's: the first caller sets them, the last gives back what was there.
             with self._lock:
-                self._callers -= 1
                 if not self._callers:
-                    self._blas.restore_original_limits()
-                    cv2.setNumThreads(self._opencv)
+                    self._opencv = cv2.getNumThreads()
+                    cv2.setNumThreads(1)
+                    self._blas = self._found.select(user_api="blas").limit(limits=1)
+                self._callers += 1
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._callers -= 1
+                    if not self._callers:
+                        self._blas.restore_original_limits()
+                        cv2.setNumThreads(self._opencv)
 
 
 _POOLS = _LibraryPools()

@@ -29,6 +29,7 @@ from engine.index.slots import SlotTable
 from engine.settings import EngineSettings
 from engine.shortlist import global_index, votes
 from engine.shortlist.lists import Shortlist
+from engine.threads import one_thread_each
 from engine.timing import Clock
 from engine.values import Array, FloatArray
 
@@ -249,10 +250,11 @@ class EmbeddedIndex:
             table = self.table
             (base, later), counts = table.arrays, table.keypoints
         # Searches and additions go on: rows below the table's count never change.
-        built = IndexSegment(
-            votes.build_segment(votes.settings_for(len(slots)), slots, base, later, counts),
-            global_index.build_index(slots, table.vectors(slots)),
-        )
+        with one_thread_each():
+            built = IndexSegment(
+                votes.build_segment(votes.settings_for(len(slots)), slots, base, later, counts),
+                global_index.build_index(slots, table.vectors(slots)),
+            )
         with self.lock:
             gone, done = {id(s) for s in merged}, set(taken)
             shard.segments = (*(s for s in shard.segments if id(s) not in gone), built)
@@ -326,8 +328,10 @@ class EmbeddedIndex:
     def score(self, query: Query, pictures: Array) -> FloatArray:
         """(C,) float32 scores of the ranking by geometry of (C,) picture numbers; 0 for those that are not here."""
         slots = self.table.slots_of(pictures)
+        here = slots >= 0
+        here[here] = self.table.alive[slots[here]] == 1
         scores = np.zeros(len(slots), np.float32)
-        scores[slots >= 0] = score_slots(self.table, query, slots[slots >= 0], pool=self.pool)
+        scores[here] = score_slots(self.table, query, slots[here], pool=self.pool)
         return scores
 
     def extract(self, pictures: Array) -> tuple[Array, Array, Array]:

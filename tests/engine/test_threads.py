@@ -174,10 +174,6 @@ class TestLibraryPools:
             assert set(pools().values()) == {1}
         assert pools() == three
 
-    @pytest.mark.xfail(
-        reason="a BLAS built on OpenMP sets the number that is then taken for the caller's own: OpenMP's limit has to "
-        "be entered first and left last"
-    )
     @pytest.mark.parametrize("first_to_leave", [0, 1])
     def test_callers_that_overlap(self, three: dict[str, int], first_to_leave: int) -> None:
         """Whoever of two threads leaves first: while the other works, OpenCV and BLAS keep to one thread; then all is

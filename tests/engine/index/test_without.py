@@ -38,6 +38,19 @@ class TestWithout:
         found = index.rank(*asked(index, 2), without={10**9, 0})
         assert names(index, found.pictures) == finds(index, 2)
 
+    def test_removed_pictures_score_nothing(self, index: EmbeddedIndex) -> None:
+        """What is no longer here has a score of 0, and those beside it keep theirs."""
+        fill(index, range(TAIL))
+        query, channels = asked(index, 3)
+        ids = index.rank(query, channels, everything=True).pictures
+        before = index.score(query, ids)
+        index.catalogue.remove_picture("one", "seed.3")
+        index.refresh()
+        after = index.score(query, ids)
+        assert before[0] > 0
+        assert after[0] == 0
+        assert (after[1:] == before[1:]).all()
+
     def test_room_for_the_next(self, index: EmbeddedIndex) -> None:
         """The lists go on behind what is hidden: as many candidates are named as before."""
         fill(index, range(6 * TAIL))

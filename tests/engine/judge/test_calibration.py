@@ -106,11 +106,17 @@ class TestShipped:
             "inliers": np.log(150), "share": 0.7, "similarity": 0.7, "spread": 0.9, "rank_score": np.log(80),
             "ratio_kept": 0.95, "structure": 0.9, "structure_low": 0.85, "structure_share": 0.98, "colour": 0.9,
             "chroma_gap": 4.0, "colour_back": 0.9, "gap_back": 4.0, "hue": 0.95, "visible": 1.0,
+            "detail": -0.3, "shift": 1.0, "bend": 0.5, "size": 0.5, "dimness": 0.1, "contrast": 3.2,
+            "content": 0.92, "content_quartile": 0.9, "content_tenth": 0.85, "content_differs": 0.0,
+            "wide": 0.93, "wide_quartile": 0.9, "wide_tenth": 0.87, "wide_differs": 0.0, "region": 0.0,
         }  # fmt: skip
         faint = {
             "inliers": np.log(7), "share": 0.03, "similarity": 0.45, "spread": 0.2, "rank_score": np.log(3),
             "ratio_kept": 0.2, "structure": 0.2, "structure_low": 0.1, "structure_share": 0.02, "colour": 0.0,
             "chroma_gap": 20.0, "colour_back": 0.0, "gap_back": 20.0, "hue": 0.0, "visible": 0.8,
+            "detail": -1.5, "shift": 7.0, "bend": 5.0, "size": -0.5, "dimness": 0.8, "contrast": 3.2,
+            "content": 0.15, "content_quartile": 0.05, "content_tenth": 0.0, "content_differs": 0.8,
+            "wide": 0.2, "wide_quartile": 0.1, "wide_tenth": 0.0, "wide_differs": 0.8, "region": 0.8,
         }  # fmt: skip
         for names in (FULL_FIGURES, GEOMETRY_FIGURES):
             good, bad = (shipped.pair_logit({n: row[n] for n in names}) for row in (clear, faint))
