@@ -8,6 +8,7 @@ stderr, in this one place.
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -141,6 +142,13 @@ class LazyCommands(typer.core.TyperGroup):
         except (ObverseError, OSError) as error:
             typer.echo(f"obverse: {printable(error)}", err=True)
             raise typer.Exit(2 if isinstance(error, SettingError) else 1) from error
+        except UnicodeEncodeError as error:
+            if error.reason != "surrogates not allowed":
+                raise
+            # Tables and reports are UTF-8 throughout: a name that is not cannot stand in them.
+            name = re.split(r'[\n",]', error.object[: error.end])[-1][-100:]
+            typer.echo(f"obverse: a file name that is not UTF-8, {printable(name)}…: rename it first", err=True)
+            raise typer.Exit(1) from error
 
 
 def load_command(name: str) -> Any:

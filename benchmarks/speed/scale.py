@@ -8,6 +8,7 @@ real ones. Recall is not measured here: `obverse recall` does that on real pictu
 from __future__ import annotations
 
 import resource
+import sys
 import tempfile
 import threading
 import time
@@ -132,7 +133,8 @@ def _measure(
         shared.close()
     row["adds_per_second_in_index"] = _adds(opened, count, pool, vectors)
     row["while_merging"] = _merge_while_searching(opened, vocabulary, queries)
-    row["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes
+    row["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     opened.close()
     catalogue.close()
     return row

@@ -40,7 +40,7 @@ _BATCH = 500
 _log = logging.getLogger(__name__)
 
 
-class _Closing(Exception):
+class _Closing(ObverseError):
     """What was being built is not needed any more."""
 
 
@@ -97,12 +97,13 @@ class EmbeddedIndex:
                     reason = str(error)
                 if reason is not None:
                     self.build_anew(table, reason)
-            except ObverseError as error:
-                _log.error("the damaged index is not built anew: %s", error)
             except _Closing:
                 pass
+            except ObverseError as error:
+                _log.error("the damaged index is not built anew: %s", error)
 
-        self._watchers.append(threading.Thread(target=work, name="index-watcher"))
+        # A daemon: who forgets to close a gallery that he only reads is not kept alive by it.
+        self._watchers.append(threading.Thread(target=work, name="index-watcher", daemon=True))
         self._watchers[-1].start()
 
     def build_anew(self, table: SlotTable, reason: object) -> None:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from engine.describe.records import KEYPOINTS, RECORD_BYTES
+from engine.errors import ObverseError
 from engine.index import checksums, history, manifest
 from engine.index.checksums import Chunk, FileSum
 from engine.index.embedded import SHARED, EmbeddedIndex
@@ -45,7 +46,7 @@ _TRIES = 3
 _log = logging.getLogger(__name__)
 
 
-class _Refused(Exception):
+class _Refused(ObverseError):
     """The files cannot be used, for the reason that it names."""
 
 

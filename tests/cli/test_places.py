@@ -121,6 +121,17 @@ class TestPrinting:
         assert name.endswith(b".jpg")
         assert (end, done.stderr.count(b"\n")) == (b"", 1)
 
+    def test_names_in_tables(self, tmp_path: Path) -> None:
+        """What is written as UTF-8 throughout refuses a name that is not, and says which."""
+        name = os.fsdecode(b"caf\xe9")
+        write(tmp_path / "covers" / "plain.jpg", 1).rename(tmp_path / "covers" / f"{name}.jpg")
+        (tmp_path / "shots").mkdir()
+        photograph(tmp_path / "shots" / "plain.jpg", 1).rename(tmp_path / "shots" / f"{name}_1.jpg")
+        given = ("--pictures", tmp_path / "covers", "--photos", tmp_path / "shots", "--out", tmp_path / "out", "--yes")
+        done = run("compare", *given, "--methods", "phash")
+        assert done.status == 1
+        assert done.err.endswith("obverse: a file name that is not UTF-8, caf\\xe9…: rename it first\n")
+
     def test_a_terminal_without_letters(self, tmp_path: Path, gallery: Path) -> None:
         photo = photograph(tmp_path / "p.jpg", 1).rename(tmp_path / self.NAME)
         status, out, err = apart("find", photo, tmp_path / "書", "--data", gallery, PYTHONIOENCODING="ascii")
