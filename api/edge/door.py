@@ -79,7 +79,8 @@ class Lane:
                 lambda _: None if loop.is_closed() else loop.call_soon_threadsafe(self._no_longer_late, user)
             )
         self.overdue += 1
-        raise Overdue(f"no answer within {self._deadline_seconds:g} s", retry_after_seconds=self._retry_after_seconds)
+        reason = f"no answer within {self._deadline_seconds:g} s; it may still be done"
+        raise Overdue(reason, retry_after_seconds=self._retry_after_seconds)
 
     def _leave(self) -> None:
         self.inside -= 1

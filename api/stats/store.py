@@ -122,6 +122,7 @@ class CountStore:
         """read_only: nothing is counted; what was, is read where it can be. setting_aside: a damaged file, or only its
         log where that is enough, is renamed, and what is left is counted on. Raises StatisticsError."""
         self.read_only, self._setting_aside, self._folder = read_only, setting_aside, folder
+        self._path = _path_for_duckdb(folder)
         self._note = SequenceNote(folder / NOTE_NAME)
         self._free = threading.Condition()
         """Guards what follows; notified when a cursor is given back."""
@@ -136,8 +137,7 @@ class CountStore:
 
     def _connect(self) -> None:
         """Raises DuckDB's errors."""
-        # Absolute: `md:x/events.duckdb` would be an address.
-        path = str((self._folder / FILE_NAME).absolute())
+        path = self._path
         if self.read_only:
             self._connection = _opened_to_read(path)
             self.last_seq = _last_seq(self._connection)
@@ -348,11 +348,23 @@ class CountStore:
                 self._connection.close()
 
 
+def _path_for_duckdb(folder: Path) -> str:
+    """Absolute: `md:x/events.duckdb` would be an address. Raises StatisticsError for what DuckDB takes for no path, or
+    for another one: behind a `?` it looks for options, and opens its log elsewhere."""
+    path = str((folder / FILE_NAME).resolve())
+    if "?" in path or path.encode("utf-8", "replace").decode() != path:
+        raise StatisticsError(
+            f"DuckDB, which keeps the counts, opens nothing in {folder}: rename the folder so that its path is UTF-8 "
+            "and holds no question mark"
+        )
+    return path
+
+
 def _opened_to_read(path: str) -> duckdb.DuckDBPyConnection:
     """What was counted; nothing where no file is, or where the one process that counts has it open."""
     try:
         return duckdb.connect(path, config=_OPTIONS, read_only=True)
-    except (duckdb.Error, UnicodeEncodeError) as error:
+    except duckdb.Error as error:
         if Path(path).exists():
             _log.warning("the counts of the past cannot be read: %s", error)
     nothing = duckdb.connect(":memory:", config=_OPTIONS)
@@ -390,7 +402,5 @@ def _conditions(question: Question) -> tuple[str, list[Any]]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except UnicodeEncodeError as error:
-        raise StatisticsError("the counts need a data folder whose path is UTF-8") from error
     except duckdb.Error as error:
         raise StatisticsError(f"the counts cannot be written or read: {_first_line(error)}") from error

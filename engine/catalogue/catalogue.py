@@ -120,14 +120,14 @@ class Catalogue:
         with reading(self.database) as connection:
             return channels.by_name(connection, owner=owner)
 
-    def update_channel(self, name: str, *, owner: int | None, quota: int | None) -> Channel:
+    def update_channel(self, channel: str | Channel, *, owner: int | None, quota: int | None) -> Channel:
         """Sets owner and quota. Raises ChannelNotFound."""
         with writing(self.database) as connection:
-            return channels.update(connection, name, owner=owner, quota=quota)
+            return channels.update(connection, channel, owner=owner, quota=quota)
 
-    def remove_channel(self, name: str) -> int:
+    def remove_channel(self, channel: str | Channel) -> int:
         """Removes the channel and its pictures; gives their number. Raises ChannelNotFound."""
-        return self._freeing(lambda connection: channels.remove(connection, name))
+        return self._freeing(lambda connection: channels.remove(connection, channel))
 
     def count(self, channel: str | Channel) -> int:
         """Pictures in the channel. Raises ChannelNotFound."""

@@ -63,16 +63,17 @@ def by_name(connection: sa.Connection, *, owner: int | None) -> list[Channel]:
     return [Channel(**row._mapping) for row in connection.execute(query)]
 
 
-def update(connection: sa.Connection, name: str, *, owner: int | None, quota: int | None) -> Channel:
+def update(connection: sa.Connection, channel: str | Channel, *, owner: int | None, quota: int | None) -> Channel:
     """Raises ChannelNotFound."""
-    change = sa.update(channel_table).where(channel_table.c.name == name)
+    found = current(connection, channel)
+    change = sa.update(channel_table).where(channel_table.c.id == found.id)
     connection.execute(change.values(owner=owner, quota=quota))
-    return find(connection, name)
+    return find(connection, found.name)
 
 
-def remove(connection: sa.Connection, name: str) -> int:
+def remove(connection: sa.Connection, channel: str | Channel) -> int:
     """Removes the channel and its pictures; gives their number. Raises ChannelNotFound."""
-    number = find(connection, name).id
+    number = current(connection, channel).id
     chosen = picture_table.c.channel_id == number
     ids = list(connection.scalars(sa.select(picture_table.c.id).where(chosen)))
     log.append(connection, "remove", number, ids)

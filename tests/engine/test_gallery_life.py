@@ -363,4 +363,4 @@ class TestLife:
     @pytest.mark.slow
     def test_long(self, life: type[GalleryLife]) -> None:
         """The same for many longer lives."""
-        live(life, lives=60, steps=40)
+        live(life, lives=40, steps=30)

@@ -97,6 +97,28 @@ class TestBesideAnImport:
             assert "stop it first" in done.stderr
 
 
+class TestOddPaths:
+    def test_served(self, tmp_path: Path) -> None:
+        """A folder whose name would be something else in a URL: catalogue, counts and note lie in it."""
+        folder = tmp_path / "50%25 off #1"
+        user = make_user(folder, "shop")
+        make_channel(folder, "books", user)
+        with serving(folder, log=tmp_path / "log.txt") as server:
+            assert server.code("AddImage", user, picture(1), channel="books", identifier="one.1") == 0
+            assert server.call("FindImage", user, photo_of(1))["identifier"] == "one.1"
+            assert run("stats", "--data", folder, "--json").json["top"][0]["identifier"] == "one.1"
+            assert server.stop() == 0
+        assert run("stats", "--data", folder, "--json").json["top"][0]["matches"] == 1
+        assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, "log.txt"]
+
+    def test_refused(self, tmp_path: Path) -> None:
+        """DuckDB would write its log elsewhere: said before anything is counted."""
+        make_user(tmp_path / "a?b", "shop")
+        done = run("serve", "--port", "0", "--data", tmp_path / "a?b")
+        assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
+        assert "rename the folder" in done.err
+
+
 class TestReadOnly:
     @pytest.fixture
     def filled(self, data: Path, shop: Caller) -> Iterator[Path]:

@@ -59,6 +59,10 @@ WRITES: dict[str, Call] = {
         channel, picture, OTHER, level=3, size=(9, 9), keypoints=1
     ),
 }
+CHANNELS: dict[str, Call] = {
+    "channel": lambda c, channel, _: c.update_channel(channel, owner=channel.owner, quota=5),
+    "remove channel": lambda c, channel, _: c.remove_channel(channel),
+}
 READS: dict[str, Call] = {
     "picture": lambda c, channel, picture: c.picture(channel, picture.identifier),
     "pictures": lambda c, channel, _: c.pictures(channel),
@@ -70,16 +74,16 @@ READS: dict[str, Call] = {
 
 class TestChannel:
     @pytest.mark.parametrize("meanwhile", [made_anew, given_away, removed])
-    @pytest.mark.parametrize("name", [*WRITES, *READS])
+    @pytest.mark.parametrize("name", [*WRITES, *READS, *CHANNELS])
     def test_is_another_now(self, catalogue: Catalogue, name: str, meanwhile: Callable[[Catalogue], None]) -> None:
         """Whoever was let into it is let into no other: every call says that there is no such channel, and nothing
         of the other one changes."""
         channel, picture = catalogue.channel("one"), catalogue.picture("one", "abc")
         meanwhile(catalogue)
-        before = list(catalogue.all_pictures()), catalogue.last_seq()
+        before = list(catalogue.all_pictures()), catalogue.channels(), catalogue.last_seq()
         with pytest.raises(ChannelNotFound):
-            {**WRITES, **READS}[name](catalogue, channel, picture)
-        assert (list(catalogue.all_pictures()), catalogue.last_seq()) == before
+            {**WRITES, **READS, **CHANNELS}[name](catalogue, channel, picture)
+        assert (list(catalogue.all_pictures()), catalogue.channels(), catalogue.last_seq()) == before
 
     def test_another_quota_is_no_other_channel(self, catalogue: Catalogue) -> None:
         """What may change of a channel while it stays its owner's does not turn anybody away; the new quota holds."""
