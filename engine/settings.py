@@ -48,7 +48,7 @@ class EngineSettings:
     verified: int = 8
     """Candidates, best first, that are verified."""
     compared: int = 4
-    """Verified candidates whose structure and colour are compared: what is further behind does not answer."""
+    """Verified candidates that are compared with the kept pictures: what is further behind does not answer."""
     second_look: bool = True
     """When nothing comes near to an answer, the photo is described again, finer and fainter, and windows of it are
     searched too; such photos take about three times as long."""
@@ -63,7 +63,7 @@ class EngineSettings:
     """A picture or photo with fewer is refused."""
     default_threshold: float | None = None
     """Least match ratio of an answer where the picture has none of its own; None: the calibration's."""
-    similar_threshold: float = 85.0
+    similar_threshold: float = 50.0
     """Least match ratio, 0-100, at which a picture is reported as similar; 100 and more: never."""
     calibration: Path | None = None
     """File of a fit by `obverse calibrate`; None: the shipped one."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from benchmarks.accuracy.bounds import fewest_trials, most_errors
-from benchmarks.accuracy.outcomes import Outcome, answer, answer_rows
+from benchmarks.accuracy.outcomes import Answer, Outcome, answer, answer_rows
 from engine.errors import ResearchError
 from engine.judge.calibration import ANSWER_FIGURES, FULL_FIGURES, GEOMETRY_FIGURES, Calibration, Logistic
 
@@ -94,13 +94,17 @@ def choose_threshold(
     confidence: float | None = None,
 ) -> float:
     """The least match ratio at which wrong and false answers are at most the share `errors` of the looks; with
-    `confidence`, at which the upper bound of their share is. Raises ResearchError where there are too few photos to
-    show that."""
-    mistakes = sorted((ratio for ratio, right in scored(outcomes, calibration) if right is False), reverse=True)
-    allowed = int(errors * len(outcomes))
-    if confidence is not None:
-        # Looks at one photo are no independent trials.
-        photos = len({(o.set, o.query, o.left_out) for o in outcomes})
+    `confidence`, at which the upper bound of the share of photos is that have one among their looks: these are no
+    independent trials. Raises ResearchError where there are too few photos to show that, and where the surest mistakes
+    leave no ratio above them."""
+    mistakes = [(o, a.match_ratio) for o, a in _answers(outcomes, calibration) if _right(o, a) is False]
+    if confidence is None:
+        ratios, allowed = [ratio for _, ratio in mistakes], int(errors * len(outcomes))
+    else:
+        worst: dict[tuple[str, str], float] = {}
+        for o, ratio in mistakes:
+            worst[o.set, o.query] = max(ratio, worst.get((o.set, o.query), 0.0))
+        photos = len({(o.set, o.query) for o in outcomes})
         most = most_errors(photos, share=errors, confidence=confidence)
         if most is None:
             needed = fewest_trials(share=errors, confidence=confidence)
@@ -108,22 +112,31 @@ def choose_threshold(
                 f"{photos} photos cannot show that errors are at most {errors:g} with a confidence of {confidence:g}: "
                 f"it takes {needed} without any error"
             )
-        allowed = most * (len(outcomes) // photos)
-    if len(mistakes) <= allowed:
+        ratios, allowed = list(worst.values()), most
+    if len(ratios) <= allowed:
         return 50.0
-    return float(min(99.0, max(5.0, np.floor(mistakes[allowed] * 100) / 100 + 0.01)))
+    threshold = round(sorted(ratios, reverse=True)[allowed] + 0.01, 2)
+    if threshold > 100:
+        raise ResearchError(f"{allowed + 1} or more mistakes have a match ratio of 100: no threshold leaves them out")
+    return max(5.0, threshold)
 
 
 def scored(outcomes: Sequence[Outcome], calibration: Calibration) -> list[tuple[float, bool | None]]:
     """(match ratio, right) of each photo's best candidate; None where it is neither right nor wrong."""
-    result: list[tuple[float, bool | None]] = []
-    for outcome in outcomes:
-        best = answer(outcome, calibration)
-        if best.identifier is None:
-            continue
-        right = best.identifier in outcome.right
-        result.append((best.match_ratio, None if not right and best.identifier in outcome.allowed else right))
-    return result
+    return [(best.match_ratio, _right(outcome, best)) for outcome, best in _answers(outcomes, calibration)]
+
+
+def _answers(outcomes: Sequence[Outcome], calibration: Calibration) -> list[tuple[Outcome, Answer]]:
+    """The best candidate of each photo that has one."""
+    answers = [(outcome, answer(outcome, calibration)) for outcome in outcomes]
+    return [(outcome, best) for outcome, best in answers if best.identifier is not None]
+
+
+def _right(outcome: Outcome, best: Answer) -> bool | None:
+    """None where it is neither right nor wrong."""
+    if best.identifier in outcome.right:
+        return True
+    return None if best.identifier in outcome.allowed else False
 
 
 def recall_curve(outcomes: Sequence[Outcome], calibration: Calibration) -> dict[str, float]:

@@ -95,7 +95,7 @@ def _look(
     *,
     without: Collection[int] = (),
 ) -> tuple[Outcome, set[int]]:
-    """And the numbers of the right pictures and of their copies."""
+    """And the numbers of the right pictures and of their copies, as far as these were verified beside them."""
     references, clock = evaluation.truth[query], Clock()
     right = {evaluation.identifier(r) for r in references}
     detectors = (_resized(PHOTO_DETECTOR, size), _resized(CLOSER_DETECTOR, size))
@@ -183,7 +183,7 @@ def answer(outcome: Outcome, calibration: Calibration) -> Answer:
     """As `Recognizer.recognise` would."""
     rated = [(calibration.answer_ratio(figures), name) for name, figures in answer_rows(outcome, calibration)]
     ratio, name = max(rated, key=lambda pair: pair[0], default=(0.0, None))
-    return Answer(name, ratio)
+    return Answer(name, round(ratio, 2))
 
 
 def write_outcomes(path: Path, outcomes: Iterable[Outcome]) -> None:

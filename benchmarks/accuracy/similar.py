@@ -63,5 +63,5 @@ def rates_by_threshold(outcomes: Sequence[Outcome], calibration: Calibration) ->
 
 
 if __name__ == "__main__":
-    read = [o for path in sys.argv[1:] for o in read_outcomes(Path(path))]
+    read = [o for path in sys.argv[1:] for o in read_outcomes(Path(path)) if not o.left_out]
     print(json.dumps(rates_by_threshold(read, load_calibration()), indent=1))

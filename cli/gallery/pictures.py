@@ -20,7 +20,7 @@ def list_pictures(
 ) -> None:
     """List pictures with their sizes, levels and thresholds."""
     with contextlib.closing(Catalogue(data)) as catalogue:
-        names = channel or [c.name for c in catalogue.channels()]
+        names = [*dict.fromkeys(channel or [])] or [c.name for c in catalogue.channels()]
         pictures = [p for name in names for p in _all_of(catalogue, name)]
     if as_json:
         print_json([{k: v for k, v in asdict(p).items() if k not in ("id", "facts")} for p in pictures])

@@ -105,7 +105,7 @@ def evaluate(
         found = _collect(recognizer, evaluated, split, leave_one_out=leave_one_out)
         if outcomes:
             write_outcomes(outcomes, found)
-        count = sum(recognizer.index.sizes.values())
+        count = recognizer.index.pictures
         result = report(found, recognizer.calibration, threshold=recognizer.default_threshold, gallery=count)
     if as_json:
         print_json(result)

@@ -2,12 +2,13 @@
 
 The pair model judges one candidate by itself; the answer model then sees the best candidate's logit,
 its margin over the runner-up and their duel. Both were fitted on evaluation photos (`obverse calibrate`);
-hundreds of photos feed no more than a dozen weights.
+a thousand looks feed three dozen weights, held small by a penalty.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,8 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Calibration:
-    """pair_full judges with structure and colour, pair_geometry where no picture was kept; threshold:
-    default least match ratio, 0-100."""
+    """pair_full judges with structure, colour and content, pair_geometry where no picture was kept; threshold: default
+    least match ratio, 0-100."""
 
     pair_full: Logistic
     pair_geometry: Logistic
@@ -104,19 +105,29 @@ def answer_figures(logit: float, runner_up: float | None, duel: Duel) -> dict[st
 
 
 def load_calibration(path: Path | None = None) -> Calibration:
-    """From JSON; the shipped fit where no path is given. Raises ModelError."""
+    """From JSON; the shipped fit where no path is given. Raises ModelError for whatever could not judge every
+    candidate."""
     path = path or DEFAULT_MODEL / "calibration.json"
     try:
-        content = json.loads(path.read_text())
-        full, geometry, answer = (_logistic(content[k]) for k in ("pair_full", "pair_geometry", "answer"))
-        return Calibration(full, geometry, answer, float(content["threshold"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = json.loads(path.read_text("utf-8"))
+        full = _logistic(content["pair_full"], FULL_FIGURES)
+        geometry = _logistic(content["pair_geometry"], GEOMETRY_FIGURES)
+        answer = _logistic(content["answer"], ANSWER_FIGURES)
+        threshold = float(content["threshold"])
+        if not 0 <= threshold <= 100:
+            raise ValueError(f"the threshold is {threshold:g}, not 0 to 100")
+        return Calibration(full, geometry, answer, threshold)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is no calibration: {error}") from error
 
 
-def _logistic(content: dict[str, Any]) -> Logistic:
+def _logistic(content: dict[str, Any], known: Sequence[str]) -> Logistic:
     mean, scale, weights = (np.array(content[k], np.float64) for k in ("mean", "scale", "weights"))
-    names = tuple(str(n) for n in content["names"])
+    names, intercept = tuple(str(n) for n in content["names"]), float(content["intercept"])
     if any(a.shape != (len(names),) for a in (mean, scale, weights)):
         raise ValueError("as many means, scales and weights as names are needed")
-    return Logistic(names, mean, scale, weights, float(content["intercept"]))
+    if unknown := set(names) - set(known):
+        raise ValueError(f"nothing here computes {', '.join(sorted(unknown))}")
+    if not np.isfinite([*mean, *scale, *weights, intercept]).all() or (scale <= 0).any():
+        raise ValueError("means, scales and weights are finite, scales above 0")
+    return Logistic(names, mean, scale, weights, intercept)

@@ -66,16 +66,17 @@ def make_matches(
         picture = pictures.get(candidate.picture_id)
         if picture is None:
             continue
+        rounded = round(ratio, 2)  # what is told and what is held against the threshold are one number
         H = to_full @ alignment.H_picture_to_photo
         seen = features.keypoints.xy[alignment.photo_rows]
         stored = unpack(candidate.rows)[0][alignment.picture_rows]
         matches.append(
             Match(
                 picture=picture,
-                match_ratio=round(ratio, 2),
+                match_ratio=rounded,
                 quad=project(H, corners(candidate.size)).astype(np.float32),
                 inliers=len(seen),
-                accepted=ratio >= (threshold if picture.threshold is None else picture.threshold),
+                accepted=rounded >= (threshold if picture.threshold is None else picture.threshold),
                 figures=evidence.figures,
                 points=np.stack([project(to_full, seen), stored], 1).astype(np.float32),
             )

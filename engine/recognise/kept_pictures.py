@@ -30,7 +30,7 @@ class KeptPictures:
 
     def get(self, picture_id: int) -> Reference | None:
         """None where no picture was kept, or a damaged one, which the log names: photos of it are recognised
-        without structure and colour. A picture's number is never given to another image."""
+        by geometry alone. A picture's number is never given to another image."""
         with self._lock:
             if picture_id in self._pictures:
                 self._pictures.move_to_end(picture_id)
@@ -42,7 +42,7 @@ class KeptPictures:
         try:
             picture = Reference(decode_kept(jpeg, long_side=LONG_SIDE))
         except DamagedData as error:  # remembered as the others are, so that not every photo of it fills the log
-            _log.error("picture number %d is compared without structure and colour: %s", picture_id, error)
+            _log.error("picture number %d is judged by geometry alone: %s", picture_id, error)
         with self._lock:
             self._pictures[picture_id] = picture
             if len(self._pictures) > CACHED:

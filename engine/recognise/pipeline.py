@@ -131,7 +131,7 @@ class Pipeline:
         return result
 
     def _look_at(self, found: Sequence[Evidence], image: ColorImage) -> list[Evidence]:
-        """The first few, with the figures of structure and colour: what is further behind does not answer."""
+        """The first few, compared with the kept pictures: what is further behind does not answer."""
         first = found[: self._settings.compared]
         kept = [self._kept.get(one.candidate.picture_id) for one in first]
         images, models = [image] * len(first), [self._model] * len(first)

@@ -53,7 +53,7 @@ class Evidence:
     candidate: Candidate
     alignment: Alignment
     figures: dict[str, float]
-    """What the calibration reads; those of structure and colour where `add_appearance` has added them."""
+    """What the calibration reads; those of structure, colour and content where `add_appearance` has added them."""
     reference: Reference | None = None
     """The kept picture, where there is one and it was compared."""
 

@@ -67,7 +67,7 @@ def legibility(seen: Seen | None, H_picture_to_photo: NDArray[np.float64]) -> Le
 
 
 def _cut(image: FloatArray, places: Array) -> list[FloatArray]:
-    """Cells at `places` (left, top), as far as they lie in the image."""
+    """Cells at `places` (left, top); right and below as far as they lie in the image, left and above moved into it."""
     return [image[max(y, 0) : max(y, 0) + CELL, max(x, 0) : max(x, 0) + CELL] for x, y in places.tolist()]
 
 

@@ -66,6 +66,17 @@ class TestCurve:
         mistakes = [ratio for ratio, right in scored(photos, PLAIN) if right is False]
         assert [sum(m >= t for m in mistakes) for t in (counted, held)] == [3, 1]
 
+    def test_looks_at_one_photo_are_one_trial(self) -> None:
+        """Many looks at the one photo that errs are one error, however they were taken."""
+        erring = [outcome(("b", 9.0), right=("a",))] * 20
+        photos = [replace(outcome(right=("a",)), query=f"q{n}") for n in range(1000)]
+        assert choose_threshold(erring + photos, PLAIN, errors=0.005, confidence=0.95) == 50
+
+    def test_no_ratio_above_the_mistakes(self) -> None:
+        """What cannot be kept is not promised."""
+        with pytest.raises(ResearchError, match="no threshold"):
+            choose_threshold([outcome(("b", 30.0), right=("a",))] * 50, PLAIN)
+
     def test_too_few_photos_to_promise(self) -> None:
         """It says how many it takes."""
         with pytest.raises(ResearchError, match="it takes 598 without any error"):

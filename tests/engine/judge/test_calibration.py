@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,6 +142,33 @@ class TestFile:
             path.write_text(content)
         with pytest.raises(ModelError, match=r"calibration\.json"):
             load_calibration(path)
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            ({"names": ["nonsense"]}, "nothing here computes nonsense"),
+            ({"names": ["logit"], "scale": [0]}, "scales above 0"),
+            ({"names": ["logit"], "weights": [float("nan")]}, "finite"),
+            ({"names": ["logit"], "intercept": float("inf")}, "finite"),
+        ],
+    )
+    def test_what_could_not_judge(self, tmp_path: Path, change: dict[str, Any], told: str) -> None:
+        """A fit that would fail at a search, or judge by no number, is refused when it is read."""
+        answer = {"mean": [0], "scale": [1], "weights": [1], "intercept": 0} | change
+        with pytest.raises(ModelError, match=told):
+            load_calibration(written(tmp_path, MADE, answer=answer))
+
+    @pytest.mark.parametrize("threshold", [-1, 101, float("nan")])
+    def test_no_threshold(self, tmp_path: Path, threshold: float) -> None:
+        """A threshold is a percentage."""
+        with pytest.raises(ModelError, match="0 to 100"):
+            load_calibration(written(tmp_path, MADE, threshold=threshold))
+
+    def test_nested(self, tmp_path: Path) -> None:
+        """JSON of endless depth is one of the unreadable."""
+        (tmp_path / "calibration.json").write_text("[" * 100_000)
+        with pytest.raises(ModelError, match=r"calibration\.json"):
+            load_calibration(tmp_path / "calibration.json")
 
     def test_uneven(self, tmp_path: Path) -> None:
         """So is one with more names than weights."""
