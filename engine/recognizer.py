@@ -197,6 +197,7 @@ class Recognizer:
                 self.catalogue.write_meta("fingerprint", self.fingerprint)
         elif stored != self.fingerprint:
             raise ModelMismatch(stored, self.fingerprint)
+        self.catalogue.fingerprint = self.fingerprint
 
     @property
     def fingerprint(self) -> str:
