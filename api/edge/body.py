@@ -23,7 +23,7 @@ from litestar.types import Receive
 
 from api.edge.door import Lane
 from api.edge.flat_json import Nested, Number, Value, read_object
-from api.edge.limits import SMALL_BYTES, Holding, MemoryShare
+from api.edge.limits import LEAST_BYTES_A_SECOND, SMALL_BYTES, Holding, MemoryShare
 from api.edge.url_form import read_fields, unquoted
 from api.errors import BodyTooLarge, Busy, MalformedBody
 
@@ -36,8 +36,6 @@ OTHER_FIELDS_BYTES = 65_536
 ESCAPED = 3
 """Bytes of a body for one byte of a field: percent signs need three, and so does JSON for what is not ASCII. (It needs
 six for control characters, which texts hold few of.)"""
-LEAST_BYTES_A_SECOND = 1_000
-"""A body that comes more slowly than this, over the setting `body_stall_seconds`, is given up."""
 MOST_PARTS = 1_000
 _PLAIN_REASON = re.compile(r"[A-Za-z0-9 ,.:()/+-]{1,100}")
 
@@ -200,6 +198,8 @@ class BodyReader:
         self._received += count
         self._lately += count
         if self._holding is not None:
+            if self._holding.dropped:  # bytes may come before the time that `_give_way` set to zero is seen to be over
+                raise self._too_many()
             self._holding.arrived(count)
         if self._lately >= LEAST_BYTES_A_SECOND * self.rules.stall_seconds and not self._deadline.expired():
             self._window_begins()
@@ -277,9 +277,8 @@ class BodyReader:
         """Strings as they are, numbers and booleans as their text, null as absent."""
         form = Form()
         for name, value in read_object(body):
-            text = _json_text(value)
             if value is not None and name in self.rules.fields:
-                form.put_limited(name, text, self.rules.fields[name])
+                form.put_limited(name, _json_text(value), self.rules.fields[name])
         return form
 
 

@@ -211,9 +211,14 @@ class TestMultipart:
 
 
 class TestOtherEncodings:
-    @pytest.mark.parametrize("body", [b"{", b"[]", b"1", b"[" * 100_000, b'{"a": "\xff"}', b'{"a":1e999}'])
+    @pytest.mark.parametrize("body", [b"{", b"[]", b"1", b"[" * 100_000, b'{"a": "\xff"}', b'{"channel":1e999}'])
     def test_bad_json(self, server: Server, body: bytes) -> None:
         assert send(server, "GetImages", body, kind="application/json")["returncode"] == 20010
+
+    def test_a_field_that_nobody_knows(self, server: Server, alice: Caller, books: str) -> None:
+        """Its value is of no interest, and refuses nothing."""
+        body = json.dumps({**alice.fields, "channel": books, "rate": 0}).replace('"rate": 0', '"rate": 1e999')
+        assert send(server, "GetImages", body.encode(), kind="application/json")["returncode"] == 0
 
     def test_bad_form(self, server: Server) -> None:
         many = b"&".join(b"a=1" for _ in range(2_000))

@@ -17,7 +17,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from api.edge.connections import LEAST_BYTES_A_SECOND, MOST_HEAD_BYTES, MOST_HEADERS, Progress
+from api.edge.connections import MOST_HEAD_BYTES, MOST_HEADERS, Progress
+from api.edge.limits import LEAST_BYTES_A_SECOND
 from api.edge.logs import Seldom
 from api.server import FILES, connection_rules
 from api.settings import Settings
