@@ -43,6 +43,9 @@ _log = logging.getLogger(__name__)
 class _Closing(ObverseError):
     """What was being built is not needed any more."""
 
+    def __init__(self) -> None:
+        super().__init__("the gallery is being closed")
+
 
 class EmbeddedIndex:
     """Follows one catalogue. Searches may run together and beside `refresh`."""
@@ -75,6 +78,8 @@ class EmbeddedIndex:
         self._watchers: list[threading.Thread] = []
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="index-builder")
         self._builds: dict[int, Future[None]] = {}
+        self._not_before: dict[int, int] = {}
+        """By shard whose last build failed: how long its tail must be for the next."""
         self._masks: tuple[tuple[int, tuple[int, ...]], Array] | None = None
 
     # What was saved
@@ -121,10 +126,13 @@ class EmbeddedIndex:
             finally:
                 fresh._builder.shutdown(wait=True)
             with self.saving:
+                if self._closing.is_set():
+                    raise _Closing
                 self.before_renewal()
                 with self.lock:
                     self.table, self.shards, self.seq, self._loaded = fresh.table, fresh.shards, fresh.seq, False
                     self.small, self.sizes, self._builds = fresh.small, fresh.sizes, {}
+                    self._not_before = fresh._not_before
                     self.version += 1
             _log.warning("the index is whole again: %d pictures", self.pictures)
 
@@ -144,7 +152,8 @@ class EmbeddedIndex:
                 self.small[int(number)] = members.tolist()
 
     def close(self) -> None:
-        self._closing.set()
+        with self.saving:  # who puts another index in this one's place has done so before, or does not any more
+            self._closing.set()
         for watcher in self._watchers:
             watcher.join()
         self._builder.shutdown(wait=True)
@@ -210,17 +219,31 @@ class EmbeddedIndex:
     # Building segments, in the background
 
     def _tidy(self, number: int) -> None:
-        shard = self.shards[number]
         running = self._builds.get(number)
-        if len(shard.tail) >= self.settings.tail and (running is None or running.done()):
-            self._builds[number] = self._builder.submit(self.build, number)
+        if self._is_due(number) and (running is None or running.done()):
+            self._builds[number] = self._builder.submit(self._build_or_say, number)
+
+    def _is_due(self, number: int) -> bool:
+        return len(self.shards[number].tail) >= max(self.settings.tail, self._not_before.get(number, 0))
+
+    def _build_or_say(self, number: int) -> None:
+        """What fails is tried again when twice as much waits: the tail is ranked whole meanwhile, and all is found."""
+        try:
+            self.build(number)
+        except Exception as error:  # in a thread that nobody waits for, whatever it is goes unheard
+            with self.lock:
+                waiting = len(self.shards.get(number, Shard()).tail)
+                self._not_before[number] = 2 * waiting
+            _log.exception("the newest %d pictures of shard %d stay without an index: %s", waiting, number, error)
+        else:
+            self._not_before.pop(number, None)
 
     def wait_for_builds(self) -> None:
-        """Until no segment is being built and no tail is due."""
+        """Until no segment is being built and no tail is due; one that cannot be built is logged."""
         while True:
             with self.lock:
                 running = [build for build in self._builds.values() if not build.done()]
-                due = [n for n, shard in self.shards.items() if len(shard.tail) >= self.settings.tail]
+                due = [number for number in self.shards if self._is_due(number)]
                 if not running:
                     for number in due:
                         self._tidy(number)
@@ -286,9 +309,11 @@ class EmbeddedIndex:
             table = self.table
             try:
                 ranking = self._rank(table, query, channels, deeper, everything, without, clock)
+            except MemoryError:  # says nothing about the files, and to build anew takes more of it
+                raise
             except Exception as error:  # numbers that nobody wrote make NumPy and FAISS raise whatever they like
                 if table is self.table:
-                    if not self._loaded:  # ours, and it would only come again
+                    if not self._loaded or self._closing.is_set():  # ours, and it would only come again
                         raise
                     self.build_anew(table, f"{type(error).__name__} at a search: {error}")
                 continue
@@ -311,6 +336,7 @@ class EmbeddedIndex:
         with clock.stage("shortlist"):
             if everything:
                 slots = self._visible(channels)
+                slots = slots[~np.isin(slots, self._hidden(without))]
             else:
                 depths = deeper * settings.votes_depth, deeper * settings.global_depth
                 slots = self._shortlist(query, channels, *depths, small_whole=True, without=without).union()
@@ -356,8 +382,7 @@ class EmbeddedIndex:
         without: Collection[int] = (),
     ) -> Shortlist:
         """Slots. small_whole: small channels are ranked whole where they hold few pictures together."""
-        hidden = self.table.slots_of(np.array(sorted(without), np.int64))
-        hidden = hidden[hidden >= 0]
+        hidden = self._hidden(without)
         with self.lock:
             visible = self._hiding(self.table.visible, hidden)
             whole: list[Array] = []
@@ -374,6 +399,11 @@ class EmbeddedIndex:
         always = np.concatenate([*whole, found.always])
         always = always[(self.table.visible[always] == 1) & ~np.isin(always, hidden)]
         return Shortlist(found.votes, found.by_global, always)
+
+    def _hidden(self, without: Collection[int]) -> Array:
+        """Slots of those of the pictures that are here."""
+        slots = self.table.slots_of(np.array(sorted(without), np.int64))
+        return slots[slots >= 0]
 
     @staticmethod
     def _hiding(allowed: Array, hidden: Array) -> Array:
