@@ -110,13 +110,15 @@ def check_not_lost(folder: Path, *, without_tables: bool = False) -> None:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """A consistent copy while others read and write (SQLite's online backup)."""
+    """A consistent copy while others read and write (SQLite's online backup). source: is never made."""
     with contextlib.closing(_source(source)) as a, contextlib.closing(sqlite3.connect(target)) as b:
         a.backup(b)
 
 
 def _source(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path) if may_be_written(path.parent) else _connect_to_read(path)
+    if not may_be_written(path.parent):
+        return _connect_to_read(path)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
