@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from engine.catalogue import Catalogue
+from engine.catalogue.log import FEATURES_AT_ONCE
 from engine.describe.query import Query
 from engine.describe.records import RECORD_BYTES
 from engine.describe.vocabulary import Vocabulary
@@ -35,8 +36,6 @@ from engine.values import Array, FloatArray
 
 SHARED = 0
 """The shard of the small channels; other shards have their channel's number."""
-_BATCH = 500
-"""Pictures whose features are read in one query of the catalogue: about 4 MB."""
 _log = logging.getLogger(__name__)
 
 
@@ -168,10 +167,10 @@ class EmbeddedIndex:
             while changes := self.catalogue.changes(after=self.seq):
                 last = {change.picture_id: change for change in changes}
                 living = [c.picture_id for c in last.values() if c.kind != "remove"]
-                for start in range(0, len(living), _BATCH):
+                for start in range(0, len(living), FEATURES_AT_ONCE):
                     if self._closing.is_set():
                         raise _Closing
-                    for row in self.catalogue.features(sorted(living[start : start + _BATCH])):
+                    for row in self.catalogue.features(sorted(living[start : start + FEATURES_AT_ONCE])):
                         self.insert(*row)
                 for change in last.values():
                     if change.kind == "remove":
