@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from engine.catalogue.log import FEATURES_AT_ONCE
 from engine.describe.query import Query
 from engine.describe.records import RECORD_BYTES
 from engine.describe.vocabulary import Vocabulary
-from engine.errors import ObverseError
 from engine.index.ranking import Part, Ranking, best_first, score_slots, search_lists
+from engine.index.renewal import Closing, Renewal
 from engine.index.segments import IndexSegment, Shard
 from engine.index.slots import SlotTable
 from engine.settings import EngineSettings
@@ -37,13 +37,6 @@ from engine.values import Array, FloatArray
 SHARED = 0
 """The shard of the small channels; other shards have their channel's number."""
 _log = logging.getLogger(__name__)
-
-
-class _Closing(ObverseError):
-    """What was being built is not needed any more."""
-
-    def __init__(self) -> None:
-        super().__init__("the gallery is being closed")
 
 
 class EmbeddedIndex:
@@ -67,14 +60,10 @@ class EmbeddedIndex:
         self.sizes: dict[int, int] = {}
         self.version = 0
         self.lock = threading.RLock()
-        self.saving = threading.Lock()
-        """Held by who saves, and by who puts an index that was built anew in this one's place."""
-        self.before_renewal: Callable[[], None] = _nothing
-        """Is called, while nothing saves, before an index that was built anew takes the place of a damaged one."""
-        self._renewing, self._closing = threading.Lock(), threading.Event()
+        self.renewal = Renewal(self)
+        """Of what was loaded, where it is damaged."""
         self._loaded = False
         """Whether what is searched was read from files, and may be damaged."""
-        self._watchers: list[threading.Thread] = []
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="index-builder")
         self._builds: dict[int, Future[None]] = {}
         self._not_before: dict[int, int] = {}
@@ -88,52 +77,25 @@ class EmbeddedIndex:
         self.table, self.shards, self.seq, self._loaded = table, shards, seq, True
         self.recount()
 
-    def watch(self, check: Callable[[threading.Event], str | None]) -> None:
-        """Looks, in a thread, at what was loaded. check: gives what is wrong with it, or nothing once the event says
-        that the index closes."""
-        table = self.table
+    def built_anew(self) -> Self:
+        """Another index of the whole catalogue."""
+        fresh = type(self)(self.catalogue, self.vocabulary, self.settings, pool=self.pool)
+        fresh.renewal.closing = self.renewal.closing
+        try:
+            fresh.refresh()
+            fresh.wait_for_builds()
+        finally:
+            fresh._builder.shutdown(wait=True)
+        return fresh
 
-        def work() -> None:
-            try:
-                try:
-                    reason = check(self._closing)
-                except OSError as error:
-                    reason = str(error)
-                if reason is not None:
-                    self.build_anew(table, reason)
-            except _Closing:
-                pass
-            except ObverseError as error:
-                _log.error("the damaged index is not built anew: %s", error)
-
-        # A daemon: who forgets to close a gallery that he only reads is not kept alive by it.
-        self._watchers.append(threading.Thread(target=work, name="index-watcher", daemon=True))
-        self._watchers[-1].start()
-
-    def build_anew(self, table: SlotTable, reason: object) -> None:
-        """Builds all from the catalogue, while searches go on, and goes on with that. table: the damaged one; nothing
-        is done where another has taken its place already."""
-        with self._renewing:
-            if self.table is not table:
-                return
-            _log.warning("the index is damaged (%s); it is built anew from the catalogue", reason)
-            fresh = EmbeddedIndex(self.catalogue, self.vocabulary, self.settings, pool=self.pool)
-            fresh._closing = self._closing
-            try:
-                fresh.refresh()
-                fresh.wait_for_builds()
-            finally:
-                fresh._builder.shutdown(wait=True)
-            with self.saving:
-                if self._closing.is_set():
-                    raise _Closing
-                self.before_renewal()
-                with self.lock:
-                    self.table, self.shards, self.seq, self._loaded = fresh.table, fresh.shards, fresh.seq, False
-                    self.small, self.sizes, self._builds = fresh.small, fresh.sizes, {}
-                    self._not_before = fresh._not_before
-                    self.version += 1
-            _log.warning("the index is whole again: %d pictures", self.pictures)
+    def become(self, fresh: Self) -> int:
+        """Goes on with what another has; gives its number of pictures."""
+        with self.lock:
+            self.table, self.shards, self.seq, self._loaded = fresh.table, fresh.shards, fresh.seq, False
+            self.small, self.sizes, self._builds = fresh.small, fresh.sizes, {}
+            self._not_before = fresh._not_before
+            self.version += 1
+            return self.pictures
 
     def recount(self) -> None:
         """Sizes and slots by channel, from a loaded table."""
@@ -151,10 +113,7 @@ class EmbeddedIndex:
                 self.small[int(number)] = members.tolist()
 
     def close(self) -> None:
-        with self.saving:  # who puts another index in this one's place has done so before, or does not any more
-            self._closing.set()
-        for watcher in self._watchers:
-            watcher.join()
+        self.renewal.close()
         self._builder.shutdown(wait=True)
 
     # Following the log
@@ -168,8 +127,8 @@ class EmbeddedIndex:
                 last = {change.picture_id: change for change in changes}
                 living = [c.picture_id for c in last.values() if c.kind != "remove"]
                 for start in range(0, len(living), FEATURES_AT_ONCE):
-                    if self._closing.is_set():
-                        raise _Closing
+                    if self.renewal.closing.is_set():
+                        raise Closing
                     for row in self.catalogue.features(sorted(living[start : start + FEATURES_AT_ONCE])):
                         self.insert(*row)
                 for change in last.values():
@@ -312,9 +271,9 @@ class EmbeddedIndex:
                 raise
             except Exception as error:  # numbers that nobody wrote make NumPy and FAISS raise whatever they like
                 if table is self.table:
-                    if not self._loaded or self._closing.is_set():  # ours, and it would only come again
+                    if not self._loaded or self.renewal.closing.is_set():  # ours, and it would only come again
                         raise
-                    self.build_anew(table, f"{type(error).__name__} at a search: {error}")
+                    self.renewal.build_anew(table, f"{type(error).__name__} at a search: {error}")
                 continue
             if ranking is not None:
                 return ranking
@@ -464,7 +423,3 @@ class EmbeddedIndex:
                 }
                 for number, shard in self.shards.items()
             }
-
-
-def _nothing() -> None:
-    pass

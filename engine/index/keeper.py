@@ -31,7 +31,7 @@ class IndexKeeper:
         """Maps what was saved, where it fits; the log then brings what is missing."""
         if self.holds:
             snapshot.forget_if_mostly_removed(self._folder)
-            self._index.before_renewal = self._replace_damaged
+            self._index.renewal.before = self._replace_damaged
         if not snapshot.load(self._index, self._folder) and self.holds:
             # At once: a catalogue that goes on from an older copy grows into the numbers of what was refused.
             snapshot.forget(self._folder)

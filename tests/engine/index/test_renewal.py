@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,8 +45,7 @@ class Held:
 
     def watched(self) -> None:
         """Until what was loaded is looked at."""
-        for watcher in self.index._watchers:
-            watcher.join()
+        self.index.renewal.join()
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ class TestSearch:
             found = real(*given, **named)  # type: ignore[arg-type]
             if not replaced:
                 replaced.append(held.index.table.count)
-                held.index.build_anew(held.index.table, "for this test")
+                held.index.renewal.build_anew(held.index.table, "for this test")
                 assert held.index.table.count < replaced[0]
             return found
 
@@ -203,7 +204,7 @@ class TestBackground:
         index = EmbeddedIndex(held.index.catalogue, held.index.vocabulary, SETTINGS)
         checks: list[Callable[[threading.Event], str | None]] = []
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(index, "watch", checks.append)
+            patched.setattr(index.renewal, "watch", lambda _, check: checks.append(check))
             assert snapshot.load(index, folder)
         fill(index, range(300, 300 + TAIL))
         snapshot.save(index, folder)
@@ -218,7 +219,7 @@ class TestBackground:
     def test_closing(self, held: Held, folder: Path) -> None:
         """What is looked at, or built anew, is not waited for."""
         self.harm(folder, "records.bin")
-        held.index._closing.set()
+        held.index.renewal.closing.set()
         held.keeper.load()
         held.watched()
         assert not held.index.catalogue.folder.joinpath("index", "manifest.json.part").exists()
@@ -235,7 +236,7 @@ class TestBackground:
         with monkeypatch.context() as patched:
             patched.setattr(EmbeddedIndex, "wait_for_builds", wait_and_close)
             with pytest.raises(ObverseError, match="being closed"):
-                held.index.build_anew(table, "for this test")
+                held.index.renewal.build_anew(table, "for this test")
         assert held.index.table is table
         assert held.keeper._saver is None
         assert (folder / "index" / "manifest.json").exists()
@@ -253,3 +254,17 @@ class TestBackground:
         monkeypatch.setattr(held.keeper, "_save_or_say", lambda: (time.sleep(0.2), ended.append(True)))
         held.keeper.close()
         assert ended == [True]
+
+
+class TestForgotten:
+    def test_gives_its_memory_back(self, catalogue: Catalogue, vocabulary: Vocabulary) -> None:
+        """An index that nobody has any more is gone at once: one that was large would else stay beside the next."""
+        index = EmbeddedIndex(catalogue, vocabulary, SETTINGS)
+        index.close()
+        gone = weakref.ref(index)
+        gc.disable()
+        try:
+            del index
+            assert gone() is None
+        finally:
+            gc.enable()
