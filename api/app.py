@@ -18,16 +18,27 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Server
 
 from api import operations
+from api.dialects.easyar import parameters
 from api.dialects.easyar import routes as easyar
 from api.dialects.kivicube import routes as kivicube
+from api.dialects.kivicube.contract import METHODS
 from api.edge.page import InteractivePage
 from api.edge.requests import RequestFrame, unframed
+from api.errors import SettingError
 from api.service import Service
 from api.settings import Settings
-from engine.errors import ObverseError
 from engine.recognizer import Recognizer
 
 logger = logging.getLogger(__name__)
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises SettingError where the memory share lets no largest body in: without a length all such would be busy for
+    ever."""
+    rules = [*(method.rules(settings) for method in METHODS), parameters.rules(settings)]
+    least = max(rule.most_reserved for rule in rules)
+    if settings.max_buffered_bytes < least:
+        raise SettingError(f"max_buffered_bytes: at least {least} with these limits of images and metadata")
 
 
 def create_app(settings: Settings, *, recognizer: Recognizer, token: str = "") -> Litestar:
@@ -78,8 +89,11 @@ async def _running(service: Service) -> AsyncIterator[None]:
         yield
     finally:
         service.readiness.stopping()
-        await warming
-        if await service.door.close(timeout_seconds=service.settings.stop_timeout_seconds):
+        seconds = service.settings.stop_timeout_seconds
+        _, idle = await asyncio.gather(
+            asyncio.wait({warming}, timeout=seconds), service.door.close(timeout_seconds=seconds)
+        )
+        if idle and warming.done():
             service.close()
         else:
             service.readiness.hung()
@@ -89,7 +103,7 @@ async def _running(service: Service) -> AsyncIterator[None]:
 async def _warm_up(service: Service) -> None:
     try:
         await asyncio.to_thread(service.recognizer.warm_up)
-    except ObverseError:
+    except Exception:  # whatever it is: a task that nobody asks for its error would be silent until the stop
         logger.exception("the engine cannot start; /ready stays at 503")
     else:
         service.readiness.warmed_up()

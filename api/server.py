@@ -15,7 +15,8 @@ from pathlib import Path
 
 import uvicorn
 
-from api.app import create_app
+from api.app import check_settings, create_app
+from api.dialects.easyar.parameters import max_image_bytes
 from api.edge.connections import ConnectionRules, HttpConnection, SocketConnection, WatchedServer
 from api.edge.prefix import UnderPrefix
 from api.settings import Settings
@@ -38,8 +39,10 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None],
     """Serves the data folder until a signal; gives the exit status. tell: is handed the address, once bound.
     read_only: changes are refused, nothing is counted, and nothing is written into the folder.
 
-    Raises DataFolderLocked, ModelMismatch and the other StorageErrors; OSError where the port is taken.
+    Raises SettingError where settings do not fit together; DataFolderLocked, ModelMismatch and the other StorageErrors;
+    OSError where the port is taken.
     """
+    check_settings(settings)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with (
         one_thread_each(),
@@ -64,7 +67,7 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None],
             log_config=None,
             access_log=False,
             server_header=False,
-            ws_max_size=2 * settings.easyar_max_image_bytes,
+            ws_max_size=2 * max_image_bytes(settings),
             timeout_keep_alive=75,
             timeout_graceful_shutdown=settings.stop_timeout_seconds,
             lifespan="on",

@@ -14,7 +14,7 @@ import contextlib
 import dataclasses
 import logging
 import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -69,7 +69,7 @@ class Recognizer:
         )
         self._heir: Heir | None = None
         self._only: FolderLock | None = None
-        self._before: Callable[[], EmbeddedIndex | None] = _nothing
+        self._before: weakref.ref[EmbeddedIndex] | None = None
         self._keeper, self._searched = self._index_with(lock)
 
     def _index_with(self, lock: FolderLock | None) -> tuple[IndexKeeper, tuple[EmbeddedIndex, Pipeline]]:
@@ -92,6 +92,8 @@ class Recognizer:
             if lock is not None:
                 opened.callback(lock.release)
             recognizer = cls(folder, settings or EngineSettings(), lock, read_only=read_only)
+            opened.callback(recognizer.catalogue.close)
+            opened.callback(recognizer.index.close)
             if lock is not None and recognizer.catalogue.read_only:
                 raise ReadOnlyData(str(folder), "this process cannot hold the folder")
             recognizer.check_fingerprint()
@@ -176,7 +178,7 @@ class Recognizer:
                 closing.callback(self._heir.close)
 
     def _close_indexes(self) -> None:
-        if (before := self._before()) is not None:
+        if self._before is not None and (before := self._before()) is not None:
             before.close()
         self._keeper.close()
 
@@ -197,6 +199,7 @@ class Recognizer:
                 self.catalogue.write_meta("fingerprint", self.fingerprint)
         elif stored != self.fingerprint:
             raise ModelMismatch(stored, self.fingerprint)
+        self.catalogue.fingerprint = self.fingerprint
 
     @property
     def fingerprint(self) -> str:
@@ -402,10 +405,6 @@ class Recognizer:
         known = [channel.id for channel in channels if isinstance(channel, Channel)]
         names = [name for name in channels if isinstance(name, str)]
         return [*dict.fromkeys([*known, *(self.catalogue.channel_numbers(names) if names else ())])]
-
-
-def _nothing() -> None:
-    return None
 
 
 def _check_changes(changes: PictureChanges) -> None:

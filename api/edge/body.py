@@ -23,7 +23,7 @@ from litestar.types import Receive
 
 from api.edge.door import Lane
 from api.edge.flat_json import Nested, Number, Value, read_object
-from api.edge.limits import SMALL_BYTES, Holding, MemoryShare
+from api.edge.limits import LEAST_BYTES_A_SECOND, SMALL_BYTES, Holding, MemoryShare
 from api.edge.url_form import read_fields, unquoted
 from api.errors import BodyTooLarge, Busy, MalformedBody
 
@@ -36,9 +36,9 @@ OTHER_FIELDS_BYTES = 65_536
 ESCAPED = 3
 """Bytes of a body for one byte of a field: percent signs need three, and so does JSON for what is not ASCII. (It needs
 six for control characters, which texts hold few of.)"""
-LEAST_BYTES_A_SECOND = 1_000
-"""A body that comes more slowly than this, over the setting `body_stall_seconds`, is given up."""
 MOST_PARTS = 1_000
+FRAMING_BYTES = 65_536
+"""Of a multipart body: boundaries and headers of its parts. Chosen: ten times what ten parts of a browser's need."""
 _PLAIN_REASON = re.compile(r"[A-Za-z0-9 ,.:()/+-]{1,100}")
 
 
@@ -54,8 +54,10 @@ class FormRules:
     """Name of the file part; None where the method has no file."""
     max_file_bytes: int
     """A larger file is read and thrown away."""
-    max_body_bytes: int
-    """What is read of a body; beyond it the connection ends."""
+    max_whole_bytes: int = 0
+    """The largest limit with which `read_whole` is asked for a body of these rules."""
+    max_drain_bytes: int
+    """How much more than the largest legal body is read and thrown away; beyond it the connection ends."""
     timeout_seconds: float
     """Longest time in which the whole body arrives."""
     stall_seconds: float = math.inf
@@ -68,6 +70,22 @@ class FormRules:
         """Bytes of a multipart body that are kept at most."""
         others = OTHER_FIELDS_BYTES if self.other_fields >= 0 else 0
         return sum(self.fields.values()) + others + (self.max_file_bytes if self.file is not None else 0)
+
+    @property
+    def most_escaped(self) -> int:
+        """Bytes of a urlencoded or JSON body that are kept at most, before it is decoded."""
+        return ESCAPED * sum(self.fields.values()) + SMALL_FIELD_BYTES
+
+    @property
+    def most_reserved(self) -> int:
+        """Bytes that the largest body needs, whatever its form: no smaller memory share lets it in without a length."""
+        escaped = self.most_escaped if self.file is None else 0
+        return max(self.most_kept, escaped, self.max_whole_bytes)
+
+    @property
+    def max_body_bytes(self) -> int:
+        """What is read of a body; beyond it the connection ends."""
+        return self.most_reserved + FRAMING_BYTES + self.max_drain_bytes
 
 
 @dataclass(kw_only=True)
@@ -129,8 +147,7 @@ class BodyReader:
             return await self._guarded(receive, lambda chunks: self._multipart(chunks, options, length))
         if self.rules.file is not None:
             return await self._guarded(receive, _not_multipart)
-        limit = ESCAPED * sum(self.rules.fields.values()) + SMALL_FIELD_BYTES
-        body = await self._guarded(receive, lambda chunks: self._whole(chunks, limit, length))
+        body = await self._guarded(receive, lambda chunks: self._whole(chunks, self.rules.most_escaped, length))
         if kind == "application/x-www-form-urlencoded":
             return await self._decoded(lambda: self._url_form(body), body)
         if kind == "application/json":
@@ -200,6 +217,8 @@ class BodyReader:
         self._received += count
         self._lately += count
         if self._holding is not None:
+            if self._holding.dropped:  # bytes may come before the time that `_give_way` set to zero is seen to be over
+                raise self._too_many()
             self._holding.arrived(count)
         if self._lately >= LEAST_BYTES_A_SECOND * self.rules.stall_seconds and not self._deadline.expired():
             self._window_begins()
@@ -277,9 +296,8 @@ class BodyReader:
         """Strings as they are, numbers and booleans as their text, null as absent."""
         form = Form()
         for name, value in read_object(body):
-            text = _json_text(value)
             if value is not None and name in self.rules.fields:
-                form.put_limited(name, text, self.rules.fields[name])
+                form.put_limited(name, _json_text(value), self.rules.fields[name])
         return form
 
 

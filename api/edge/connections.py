@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from api.edge.limits import Holding, MemoryShare, client_network
+from api.edge.limits import LEAST_BYTES_A_SECOND, Holding, MemoryShare, client_network
 
 MOST_HEAD_BYTES = 65_536
 """Of a request's first line and headers together."""
@@ -26,7 +26,6 @@ LONGEST_LINE = 8_000
 """Of a WebSocket's first line or one of its headers: its library allows 8,192 and says nothing to who sends more."""
 READ_BYTES = 65_536
 """Read from a socket at once, so that one connection's pieces do not hold up the others."""
-LEAST_BYTES_A_SECOND = 1_000
 LOOK_SECONDS = 1.0
 GRACE_SECONDS = 0.5
 logger = logging.getLogger(__name__)
@@ -214,10 +213,12 @@ class SocketConnection(WebSocketsSansIOProtocol):
         super().data_received(data)
 
     def _hold(self) -> bool:
-        """Half of the longest message: one of an image that is accepted is no longer."""
+        """Half of the longest message: one of an image that is accepted is no longer. The client is the one that a
+        trusted proxy names: uvicorn has put it into the scope before the handshake ended."""
         if self._holding is None and self._arriving > MOST_HEAD_BYTES:
-            client = self.client[0] if self.client else None
-            self._holding = self._memory.reserve(self.config.ws_max_size // 2, address=client_network(client))
+            client = self.scope.get("client")
+            address = client_network(client[0] if client else None)
+            self._holding = self._memory.reserve(self.config.ws_max_size // 2, address=address)
             return self._holding is not None
         return True
 

@@ -10,8 +10,10 @@ import asyncio
 import concurrent.futures
 import contextvars
 import functools
-from collections import Counter
+import math
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from api.errors import Busy, Overdue
@@ -24,6 +26,16 @@ _asker: contextvars.ContextVar[int | None] = contextvars.ContextVar("asker", def
 def asks(user: int) -> None:
     """Tells the lanes whose request this task serves, from now on."""
     _asker.set(user)
+
+
+@dataclass(eq=False, kw_only=True)
+class _Place:
+    """What one call takes of a lane until its thread is done with it."""
+
+    user: int | None
+    """Who asks (`asks`); None: nobody said."""
+    begun_at: float = math.inf
+    """When a thread took it up, by the monotonic clock."""
 
 
 class Lane:
@@ -39,19 +51,24 @@ class Lane:
         retry_after_seconds: int,
         most_late: int | None = None,
     ) -> None:
-        """most_late: a user of whom so many calls go on past the deadline is refused another; None: nobody is."""
+        """most_late: a user of whom so many calls have run for longer than the deadline is refused another while
+        somebody else is inside; None: nobody is."""
         self.name, self.workers, self.capacity = name, workers, workers + queue
-        self.most_late, self.inside = most_late, 0
+        self.most_late = most_late
         self.refused = 0
         self.overdue = 0
-        self._late: Counter[int] = Counter()
-        """By user: calls past the deadline whose threads go on."""
+        self._places: set[_Place] = set()
         self._deadline_seconds, self._retry_after_seconds = deadline_seconds, retry_after_seconds
         self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix=name)
 
+    @property
+    def inside(self) -> int:
+        """Calls that run or wait."""
+        return len(self._places)
+
     async def run(self, call: Callable[[], T]) -> T:
         """What `call` gives or raises. Raises Busy when no place is free, or while `most_late` calls of the same
-        user (`asks`) go on past the deadline; Overdue when the deadline passes.
+        user (`asks`) run for longer than the deadline and another's call is inside; Overdue when the deadline passes.
 
         A call that waits is dropped at the deadline. One that runs is finished by its thread and keeps its
         place until then; only its answer is lost.
@@ -60,41 +77,42 @@ class Lane:
             self.refused += 1
             raise Busy("too many requests wait already", retry_after_seconds=self._retry_after_seconds)
         user = _asker.get()
-        if user is not None and self.most_late is not None and self._late[user] >= self.most_late:
+        if self._holds_others_up(user):
             self.refused += 1
             reason = "earlier requests of yours, which took too long, still occupy the server"
             raise Busy(reason, retry_after_seconds=self._retry_after_seconds)
-        self.inside += 1
+        place = _Place(user=user)
+
+        def begin() -> T:
+            place.begun_at = time.monotonic()
+            return call()
+
         loop = asyncio.get_running_loop()
-        future = self._pool.submit(contextvars.copy_context().run, call)
-        future.add_done_callback(lambda _: None if loop.is_closed() else loop.call_soon_threadsafe(self._leave))
+        future = self._pool.submit(contextvars.copy_context().run, begin)
+        self._places.add(place)
+        leave = functools.partial(self._places.discard, place)
+        future.add_done_callback(lambda _: None if loop.is_closed() else loop.call_soon_threadsafe(leave))
         done, _ = await asyncio.wait({waiting := asyncio.wrap_future(future)}, timeout=self._deadline_seconds)
         if done:
             return waiting.result()
         waiting.cancel()
-        # At once: a call that still waits must not start.
-        if not future.cancel() and user is not None and not future.done():
-            self._late[user] += 1
-            future.add_done_callback(
-                lambda _: None if loop.is_closed() else loop.call_soon_threadsafe(self._no_longer_late, user)
-            )
+        future.cancel()  # at once: a call that still waits must not start
         self.overdue += 1
         reason = f"no answer within {self._deadline_seconds:g} s; it may still be done"
         raise Overdue(reason, retry_after_seconds=self._retry_after_seconds)
 
-    def _leave(self) -> None:
-        self.inside -= 1
-
-    def _no_longer_late(self, user: int) -> None:
-        self._late[user] -= 1
-        if not self._late[user]:
-            del self._late[user]
+    def _holds_others_up(self, user: int | None) -> bool:
+        """Whether late calls of the user keep threads from somebody. A call that waited is not late for that."""
+        if user is None or self.most_late is None or all(place.user == user for place in self._places):
+            return False
+        before = time.monotonic() - self._deadline_seconds
+        return sum(place.user == user and place.begun_at < before for place in self._places) >= self.most_late
 
     async def close(self, *, timeout_seconds: float) -> bool:
         """Whether all calls came to their end in time."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         for _ in range(max(1, int(timeout_seconds / 0.02))):
-            if self.inside <= 0:
+            if not self.inside:
                 return True
             await asyncio.sleep(0.02)
         return False
@@ -114,7 +132,7 @@ class Door:
             most_late=max(1, settings.engine_workers // 2),
         )
         """Recognising and adding: as many at once as there are cores to use. Images of one user that hold the threads
-        past the deadline must not hold them all."""
+        past the deadline must not hold them all while others ask."""
         self.short = lane("catalogue", workers=settings.catalogue_workers, queue=settings.catalogue_queue)
         """Short reads and changes, kept apart so that lists and counts answer while every core recognises."""
 
@@ -128,4 +146,4 @@ class Door:
 
     async def close(self, *, timeout_seconds: float) -> bool:
         """Whether all calls came to their end in time."""
-        return all([await lane.close(timeout_seconds=timeout_seconds) for lane in self.lanes])
+        return all(await asyncio.gather(*(lane.close(timeout_seconds=timeout_seconds) for lane in self.lanes)))

@@ -13,6 +13,7 @@ import msgspec
 
 from api.errors import MalformedBody
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MOST_NAMES = 1_000
 """Names in one object; the contracts know about thirty."""
 
@@ -54,6 +55,8 @@ def read_object(body: bytes | bytearray) -> list[tuple[str, Value]]:
 
     Raises MalformedBody. Of a hostile body no more is built than its bytes and MOST_NAMES small objects.
     """
+    if body.startswith(_BYTE_ORDER_MARK):  # as some editors and clients on Windows begin a text
+        body = body[len(_BYTE_ORDER_MARK) :]
     if not body or body.isspace():
         return []
     # Behind a backslash no string begins, and inside one each quote has a backslash before it: what is counted here is

@@ -39,6 +39,9 @@ class RateLimiter:
 SMALL_BYTES = 16_384
 """What may always be held: connections are few enough that so much of each does not matter, and lists, counts and
 removals go on while photos wait."""
+LEAST_BYTES_A_SECOND = 1_000
+"""A body that comes more slowly, or an answer that is taken more slowly, for longer than the settings
+`body_stall_seconds` and `send_timeout_seconds`, is given up."""
 STILL_SECONDS = 1.0
 """A body of which nothing came for so long gives way to one that needs its memory."""
 

@@ -35,7 +35,8 @@ def note(request: Request[Any, Any, Any], *, method: str, code: int) -> None:
 
 
 def client_of(request: Request[Any, Any, Any]) -> str:
-    """Whose share of memory its body and its answer take."""
+    """Whose share of memory its body and its answer take. uvicorn has put the address there that a trusted proxy names
+    (the variable FORWARDED_ALLOW_IPS)."""
     return client_network(request.client.host if request.client else None)
 
 

@@ -11,6 +11,7 @@ from api.stats.report import Report
 from api.stats.store import Question
 
 NOTE_NAME = "server.json"
+PATIENCE_SECONDS = 60
 
 
 class _Note(msgspec.Struct):
@@ -41,12 +42,14 @@ def ask_server(folder: Path, question: Question, *, limit: int) -> Report | None
             f"{note.address}/internal/statistics",
             params=given,
             headers={"Authorization": f"Bearer {note.token}"},
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             trust_env=False,
         )
         if answer.status_code != 200:
             raise StatisticsError(f"the server at {note.address} refused: HTTP {answer.status_code}")
         return msgspec.json.decode(answer.content, type=Report)
+    except httpx.TimeoutException as error:
+        raise StatisticsError(f"the server at {note.address} did not answer within {PATIENCE_SECONDS} s") from error
     except httpx.ConnectError:
         return None  # a note left by a server that was killed
     except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:

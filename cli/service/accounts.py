@@ -153,7 +153,7 @@ def list_channels(
 def remove_channel(channel: ChannelName, user: OwnerName, data: DataFolder, as_json: AsJson = False) -> None:
     """Remove a channel and all its pictures. Its counts are kept."""
     with opened_accounts(data) as (catalogue, accounts):
-        removed = catalogue.remove_channel(owned(catalogue, accounts, channel, user).name)
+        removed = catalogue.remove_channel(owned(catalogue, accounts, channel, user))
     done = {"channel": channel, "removed_pictures": removed}
     if as_json:
         print_json(done)
@@ -175,7 +175,7 @@ def set_quota(
     with opened_accounts(data) as (catalogue, accounts):
         found = owned(catalogue, accounts, channel, user)
         limit = None if quota == "none" else int(quota)
-        changed = catalogue.update_channel(found.name, owner=found.owner, quota=limit)
+        changed = catalogue.update_channel(found, owner=found.owner, quota=limit)
         _show_channel(catalogue, changed, user, as_json=as_json)
 
 
@@ -186,11 +186,12 @@ def _made_or_adopted(catalogue: Catalogue, name: str, owner: User, *, quota: int
         found = catalogue.channel(name)
         if found.owner is not None:
             raise
-        return catalogue.update_channel(name, owner=owner.id, quota=found.quota if quota is None else quota)
+        return catalogue.update_channel(found, owner=owner.id, quota=found.quota if quota is None else quota)
 
 
 def owned(catalogue: Catalogue, accounts: Accounts, channel: str, user: str) -> Channel:
-    """The user's channel; another's is not found, lest a slip of the pen removes it."""
+    """The user's channel; another's is not found, lest a slip of the pen removes it. Handed on as it is, not by its
+    name, what is done next is done to no other that got the name meanwhile."""
     found = catalogue.channel(channel)
     if found.owner != accounts.user(user).id:
         raise ChannelNotFound(channel)
@@ -198,7 +199,7 @@ def owned(catalogue: Catalogue, accounts: Accounts, channel: str, user: str) -> 
 
 
 def _show_channel(catalogue: Catalogue, channel: Channel, owner: str, *, as_json: bool) -> None:
-    row = _channel_row(channel, owner, catalogue.count(channel.name))
+    row = _channel_row(channel, owner, catalogue.count(channel))
     if as_json:
         print_json(row)
     else:

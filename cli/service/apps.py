@@ -39,7 +39,7 @@ def add_app(channel: ChannelName, user: OwnerName, data: DataFolder, as_json: As
             catalogue.add_channel(channel, owner=owner.id)
         found = catalogue.channel(channel)
         if found.owner is None:
-            found = catalogue.update_channel(channel, owner=owner.id, quota=found.quota)
+            found = catalogue.update_channel(found, owner=owner.id, quota=found.quota)
         elif found.owner != owner.id:
             raise ForeignChannel(channel)
         _show_keys(apps.add(found), as_json=as_json)

@@ -23,7 +23,7 @@ from engine.catalogue.entries import Change, Channel, Picture, PictureChanges, S
 from engine.catalogue.note import SequenceNote
 from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost, is_read_only, open_database
 from engine.catalogue.tables import meta_table
-from engine.catalogue.transactions import reading, writing
+from engine.catalogue.transactions import changed_meanwhile, reading, writing
 from engine.catalogue.unfinished import check_restored
 from engine.catalogue.upgrade import upgrade_schema
 from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound, StorageFailed, StorageFull
@@ -31,6 +31,7 @@ from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound, Stora
 T = TypeVar("T")
 NOTE_NAME = "catalogue.seq"
 _log = logging.getLogger(__name__)
+_META = sa.select(meta_table.c.value).where(meta_table.c.key == sa.bindparam("key"))
 _LOOKED_AFTER = 256
 """Additions after which the reserve is looked after."""
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -53,6 +54,9 @@ class Catalogue:
         check_restored(folder)
         check_not_lost(folder)
         self.folder = folder
+        self.fingerprint: str | None = None
+        """Of the model whose features are added through this opening: where the gallery has another by then, they are
+        refused. None: it is not looked at."""
         self.database = open_database(folder, read_only=read_only)
         try:
             self._upgrade()
@@ -88,7 +92,7 @@ class Catalogue:
 
     def read_meta(self, key: str) -> str | None:
         with reading(self.database) as connection:
-            return connection.scalar(sa.select(meta_table.c.value).where(meta_table.c.key == key))
+            return _read_meta(connection, key)
 
     def write_meta(self, key: str, value: str) -> None:
         with writing(self.database) as connection:
@@ -158,7 +162,8 @@ class Catalogue:
     ) -> Picture:
         """One durable transaction. uuid: of the new picture, where the caller has drawn one.
 
-        Raises ChannelNotFound, IdentifierTaken, QuotaExceeded, StorageFull."""
+        Raises ChannelNotFound, IdentifierTaken, QuotaExceeded, StorageFull, and StorageFailed where the pictures were
+        described again by another model since `fingerprint` was set."""
         now = time.time()
         row = {
             "identifier": identifier,
@@ -174,6 +179,7 @@ class Catalogue:
             "updated_at": now,
         }
         with self._changing() as connection:
+            self._check_fingerprint(connection)
             owner = channels.current(connection, channel)
             pictures.check_room(connection, owner, identifier)
             stored = {**row, "channel_id": owner.id, "facts": json.dumps(facts or {})}
@@ -250,6 +256,7 @@ class Catalogue:
         values = {**as_columns(changes), "level": level, "width": size[0], "height": size[1], "keypoints": keypoints}
         try:
             with self._changing() as connection:
+                self._check_fingerprint(connection)
                 owner = channels.current(connection, channel)
                 return pictures.replace(connection, owner, picture, features, values)
         except sa.exc.IntegrityError as error:
@@ -319,6 +326,11 @@ class Catalogue:
         with reading(self.database) as connection:
             return pictures.orb_bits(connection, ids)
 
+    def _check_fingerprint(self, connection: sa.Connection) -> None:
+        """Before features are stored: those of another model would never be found."""
+        if self.fingerprint is not None and _read_meta(connection, "fingerprint") != self.fingerprint:
+            raise changed_meanwhile(self.database)
+
     # The log, and what indexes are built from
 
     @contextlib.contextmanager
@@ -357,6 +369,10 @@ class Catalogue:
         """(picture number, channel number, active, keypoints, vector) of those of `ids` that exist, by number."""
         with reading(self.database) as connection:
             return log.features(connection, ids)
+
+
+def _read_meta(connection: sa.Connection, key: str) -> str | None:
+    return connection.scalar(_META, {"key": key})
 
 
 def _name(channel: str | Channel) -> str:

@@ -13,6 +13,9 @@ from engine.catalogue.tables import change_table, feature_table, picture_table
 Features = tuple[int, int, bool, bytes, bytes]
 """(picture number, channel number, active, keypoints, vector)."""
 
+FEATURES_AT_ONCE = 500
+"""Pictures for which who goes through many asks `features` in one query: about 4 MB."""
+
 
 def append(
     connection: sa.Connection, kind: Literal["add", "remove", "update"], channel_id: int, pictures: Sequence[int]

@@ -7,6 +7,7 @@ make it anew when there is.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -20,17 +21,26 @@ FROM = 64_000_000
 
 
 def keep(folder: Path) -> None:
-    """Makes it where there is none, the catalogue is large, and room is left."""
+    """Makes it where there is none or a part of one, the catalogue is large, and room is left."""
     path = folder / NAME
     with contextlib.suppress(OSError):
-        if path.exists() or (folder / DATABASE_NAME).stat().st_size < FROM or _free(folder) < 4 * SIZE:
+        if _bytes(path) >= SIZE or (folder / DATABASE_NAME).stat().st_size < FROM or _free(folder) < 4 * SIZE:
             return
+        # Nothing is cut off and all write the same: two processes that make it at once make the one reserve.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
         try:
-            with path.open("xb") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 for _ in range(SIZE // 1_000_000):
                     file.write(bytes(1_000_000))
         except OSError:
             path.unlink(missing_ok=True)
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def release(folder: Path) -> bool:

@@ -55,6 +55,9 @@ def open_database(folder: Path, *, read_only: bool = False) -> sa.Engine:
         cursor.execute(f"PRAGMA busy_timeout={1000 * BUSY_SECONDS}")
         cursor.execute(f"PRAGMA query_only={'ON' if read_only or closed else 'OFF'}")
         cursor.close()
+        if "file" not in database.get_execution_options():
+            at = path.absolute()
+            database.update_execution_options(file=(at, _identity(at)))
 
     @sa.event.listens_for(database, "begin")
     def _begin(connection: sa.Connection) -> None:
@@ -67,6 +70,21 @@ def open_database(folder: Path, *, read_only: bool = False) -> sa.Engine:
 def is_read_only(database: sa.Engine) -> bool:
     """Whether nothing can be written through it."""
     return bool(database.get_execution_options().get("read_only"))
+
+
+def is_replaced(database: sa.Engine) -> bool:
+    """Whether another file lies where the one that was opened was: a restore has put it there."""
+    path, opened = database.get_execution_options()["file"]
+    return bool(_identity(path) != opened)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode: what tells a file from another of its name. None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def may_be_written(folder: Path) -> bool:
@@ -92,13 +110,15 @@ def check_not_lost(folder: Path, *, without_tables: bool = False) -> None:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """A consistent copy while others read and write (SQLite's online backup)."""
+    """A consistent copy while others read and write (SQLite's online backup). source: is never made."""
     with contextlib.closing(_source(source)) as a, contextlib.closing(sqlite3.connect(target)) as b:
         a.backup(b)
 
 
 def _source(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path) if may_be_written(path.parent) else _connect_to_read(path)
+    if not may_be_written(path.parent):
+        return _connect_to_read(path)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from engine.catalogue.sqlite import BUSY_SECONDS, is_read_only
+from engine.catalogue.sqlite import BUSY_SECONDS, is_read_only, is_replaced
 from engine.errors import DamagedData, ReadOnlyData, StorageBusy, StorageError, StorageFailed, StorageFull
 
 
@@ -16,14 +16,30 @@ from engine.errors import DamagedData, ReadOnlyData, StorageBusy, StorageError, 
 def writing(database: sa.Engine) -> Iterator[sa.Connection]:
     """One durable write transaction: committed when the block ends, rolled back when it raises.
 
-    Raises the StorageErrors: StorageFull, StorageBusy, ReadOnlyData, StorageFailed, DamagedData.
+    Raises the StorageErrors: StorageFull, StorageBusy, ReadOnlyData, StorageFailed, DamagedData. StorageFailed also
+    where the gallery was restored since it was opened: what is written to the file of before is lost.
     """
     if is_read_only(database):
         raise ReadOnlyData(str(database.url.database))
     with translated_errors(database), database.connect() as plain:
         connection = plain.execution_options(transaction_mode="IMMEDIATE")
         with connection.begin():
+            _check_not_replaced(database)
             yield connection
+        # And after the commit: what was committed to a file that was replaced meanwhile is not acknowledged.
+        _check_not_replaced(database)
+
+
+def _check_not_replaced(database: sa.Engine) -> None:
+    if is_replaced(database):
+        raise changed_meanwhile(database)
+
+
+def changed_meanwhile(database: sa.Engine) -> StorageFailed:
+    """Of a change through an opening from before a restore or a `reindex`."""
+    return StorageFailed(
+        str(database.url.database), "the gallery was restored, or described again, meanwhile; open it anew"
+    )
 
 
 @contextlib.contextmanager

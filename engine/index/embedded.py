@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from engine.catalogue import Catalogue
+from engine.catalogue.log import FEATURES_AT_ONCE
 from engine.describe.query import Query
 from engine.describe.records import RECORD_BYTES
 from engine.describe.vocabulary import Vocabulary
-from engine.errors import ObverseError
 from engine.index.ranking import Part, Ranking, best_first, score_slots, search_lists
+from engine.index.renewal import Closing, Renewal
 from engine.index.segments import IndexSegment, Shard
 from engine.index.slots import SlotTable
 from engine.settings import EngineSettings
@@ -35,13 +36,7 @@ from engine.values import Array, FloatArray
 
 SHARED = 0
 """The shard of the small channels; other shards have their channel's number."""
-_BATCH = 500
-"""Pictures whose features are read in one query of the catalogue: about 4 MB."""
 _log = logging.getLogger(__name__)
-
-
-class _Closing(ObverseError):
-    """What was being built is not needed any more."""
 
 
 class EmbeddedIndex:
@@ -65,16 +60,14 @@ class EmbeddedIndex:
         self.sizes: dict[int, int] = {}
         self.version = 0
         self.lock = threading.RLock()
-        self.saving = threading.Lock()
-        """Held by who saves, and by who puts an index that was built anew in this one's place."""
-        self.before_renewal: Callable[[], None] = _nothing
-        """Is called, while nothing saves, before an index that was built anew takes the place of a damaged one."""
-        self._renewing, self._closing = threading.Lock(), threading.Event()
+        self.renewal = Renewal(self)
+        """Of what was loaded, where it is damaged."""
         self._loaded = False
         """Whether what is searched was read from files, and may be damaged."""
-        self._watchers: list[threading.Thread] = []
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="index-builder")
         self._builds: dict[int, Future[None]] = {}
+        self._not_before: dict[int, int] = {}
+        """By shard whose last build failed: how long its tail must be for the next."""
         self._masks: tuple[tuple[int, tuple[int, ...]], Array] | None = None
 
     # What was saved
@@ -84,49 +77,25 @@ class EmbeddedIndex:
         self.table, self.shards, self.seq, self._loaded = table, shards, seq, True
         self.recount()
 
-    def watch(self, check: Callable[[threading.Event], str | None]) -> None:
-        """Looks, in a thread, at what was loaded. check: gives what is wrong with it, or nothing once the event says
-        that the index closes."""
-        table = self.table
+    def built_anew(self) -> Self:
+        """Another index of the whole catalogue."""
+        fresh = type(self)(self.catalogue, self.vocabulary, self.settings, pool=self.pool)
+        fresh.renewal.closing = self.renewal.closing
+        try:
+            fresh.refresh()
+            fresh.wait_for_builds()
+        finally:
+            fresh._builder.shutdown(wait=True)
+        return fresh
 
-        def work() -> None:
-            try:
-                try:
-                    reason = check(self._closing)
-                except OSError as error:
-                    reason = str(error)
-                if reason is not None:
-                    self.build_anew(table, reason)
-            except _Closing:
-                pass
-            except ObverseError as error:
-                _log.error("the damaged index is not built anew: %s", error)
-
-        # A daemon: who forgets to close a gallery that he only reads is not kept alive by it.
-        self._watchers.append(threading.Thread(target=work, name="index-watcher", daemon=True))
-        self._watchers[-1].start()
-
-    def build_anew(self, table: SlotTable, reason: object) -> None:
-        """Builds all from the catalogue, while searches go on, and goes on with that. table: the damaged one; nothing
-        is done where another has taken its place already."""
-        with self._renewing:
-            if self.table is not table:
-                return
-            _log.warning("the index is damaged (%s); it is built anew from the catalogue", reason)
-            fresh = EmbeddedIndex(self.catalogue, self.vocabulary, self.settings, pool=self.pool)
-            fresh._closing = self._closing
-            try:
-                fresh.refresh()
-                fresh.wait_for_builds()
-            finally:
-                fresh._builder.shutdown(wait=True)
-            with self.saving:
-                self.before_renewal()
-                with self.lock:
-                    self.table, self.shards, self.seq, self._loaded = fresh.table, fresh.shards, fresh.seq, False
-                    self.small, self.sizes, self._builds = fresh.small, fresh.sizes, {}
-                    self.version += 1
-            _log.warning("the index is whole again: %d pictures", self.pictures)
+    def become(self, fresh: Self) -> int:
+        """Goes on with what another has; gives its number of pictures."""
+        with self.lock:
+            self.table, self.shards, self.seq, self._loaded = fresh.table, fresh.shards, fresh.seq, False
+            self.small, self.sizes, self._builds = fresh.small, fresh.sizes, {}
+            self._not_before = fresh._not_before
+            self.version += 1
+            return self.pictures
 
     def recount(self) -> None:
         """Sizes and slots by channel, from a loaded table."""
@@ -144,9 +113,7 @@ class EmbeddedIndex:
                 self.small[int(number)] = members.tolist()
 
     def close(self) -> None:
-        self._closing.set()
-        for watcher in self._watchers:
-            watcher.join()
+        self.renewal.close()
         self._builder.shutdown(wait=True)
 
     # Following the log
@@ -159,10 +126,10 @@ class EmbeddedIndex:
             while changes := self.catalogue.changes(after=self.seq):
                 last = {change.picture_id: change for change in changes}
                 living = [c.picture_id for c in last.values() if c.kind != "remove"]
-                for start in range(0, len(living), _BATCH):
-                    if self._closing.is_set():
-                        raise _Closing
-                    for row in self.catalogue.features(sorted(living[start : start + _BATCH])):
+                for start in range(0, len(living), FEATURES_AT_ONCE):
+                    if self.renewal.closing.is_set():
+                        raise Closing
+                    for row in self.catalogue.features(sorted(living[start : start + FEATURES_AT_ONCE])):
                         self.insert(*row)
                 for change in last.values():
                     if change.kind == "remove":
@@ -210,17 +177,31 @@ class EmbeddedIndex:
     # Building segments, in the background
 
     def _tidy(self, number: int) -> None:
-        shard = self.shards[number]
         running = self._builds.get(number)
-        if len(shard.tail) >= self.settings.tail and (running is None or running.done()):
-            self._builds[number] = self._builder.submit(self.build, number)
+        if self._is_due(number) and (running is None or running.done()):
+            self._builds[number] = self._builder.submit(self._build_or_say, number)
+
+    def _is_due(self, number: int) -> bool:
+        return len(self.shards[number].tail) >= max(self.settings.tail, self._not_before.get(number, 0))
+
+    def _build_or_say(self, number: int) -> None:
+        """What fails is tried again when twice as much waits: the tail is ranked whole meanwhile, and all is found."""
+        try:
+            self.build(number)
+        except Exception as error:  # in a thread that nobody waits for, whatever it is goes unheard
+            with self.lock:
+                waiting = len(self.shards.get(number, Shard()).tail)
+                self._not_before[number] = 2 * waiting
+            _log.exception("the newest %d pictures of shard %d stay without an index: %s", waiting, number, error)
+        else:
+            self._not_before.pop(number, None)
 
     def wait_for_builds(self) -> None:
-        """Until no segment is being built and no tail is due."""
+        """Until no segment is being built and no tail is due; one that cannot be built is logged."""
         while True:
             with self.lock:
                 running = [build for build in self._builds.values() if not build.done()]
-                due = [n for n, shard in self.shards.items() if len(shard.tail) >= self.settings.tail]
+                due = [number for number in self.shards if self._is_due(number)]
                 if not running:
                     for number in due:
                         self._tidy(number)
@@ -286,11 +267,13 @@ class EmbeddedIndex:
             table = self.table
             try:
                 ranking = self._rank(table, query, channels, deeper, everything, without, clock)
+            except MemoryError:  # says nothing about the files, and to build anew takes more of it
+                raise
             except Exception as error:  # numbers that nobody wrote make NumPy and FAISS raise whatever they like
                 if table is self.table:
-                    if not self._loaded:  # ours, and it would only come again
+                    if not self._loaded or self.renewal.closing.is_set():  # ours, and it would only come again
                         raise
-                    self.build_anew(table, f"{type(error).__name__} at a search: {error}")
+                    self.renewal.build_anew(table, f"{type(error).__name__} at a search: {error}")
                 continue
             if ranking is not None:
                 return ranking
@@ -311,6 +294,7 @@ class EmbeddedIndex:
         with clock.stage("shortlist"):
             if everything:
                 slots = self._visible(channels)
+                slots = slots[~np.isin(slots, self._hidden(without))]
             else:
                 depths = deeper * settings.votes_depth, deeper * settings.global_depth
                 slots = self._shortlist(query, channels, *depths, small_whole=True, without=without).union()
@@ -356,8 +340,7 @@ class EmbeddedIndex:
         without: Collection[int] = (),
     ) -> Shortlist:
         """Slots. small_whole: small channels are ranked whole where they hold few pictures together."""
-        hidden = self.table.slots_of(np.array(sorted(without), np.int64))
-        hidden = hidden[hidden >= 0]
+        hidden = self._hidden(without)
         with self.lock:
             visible = self._hiding(self.table.visible, hidden)
             whole: list[Array] = []
@@ -374,6 +357,11 @@ class EmbeddedIndex:
         always = np.concatenate([*whole, found.always])
         always = always[(self.table.visible[always] == 1) & ~np.isin(always, hidden)]
         return Shortlist(found.votes, found.by_global, always)
+
+    def _hidden(self, without: Collection[int]) -> Array:
+        """Slots of those of the pictures that are here."""
+        slots = self.table.slots_of(np.array(sorted(without), np.int64))
+        return slots[slots >= 0]
 
     @staticmethod
     def _hiding(allowed: Array, hidden: Array) -> Array:
@@ -435,7 +423,3 @@ class EmbeddedIndex:
                 }
                 for number, shard in self.shards.items()
             }
-
-
-def _nothing() -> None:
-    pass

@@ -28,6 +28,7 @@ class FolderLock:
         index = folder / "index"
         if index.exists() and not os.access(index, os.W_OK):
             raise ReadOnlyData(str(index), "this process cannot save there")
+        self._file: int | None = None
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -42,11 +43,14 @@ class FolderLock:
             os.truncate(self._file, 0)
             os.write(self._file, _SHARES if shares else b"")
         except BaseException:
-            os.close(self._file)
+            self.release()
             raise
 
     def release(self) -> None:
-        os.close(self._file)
+        """Once; after that there is nothing to do: the number may be another file's by then."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
 
 
 def wait_until_shared(folder: Path, tell: Callable[[], None], *, pause_seconds: float = 0.2) -> None:

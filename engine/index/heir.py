@@ -45,5 +45,8 @@ class Heir:
                 lock.release()
                 _log.error("nobody saves the indexes of %s: %s", self._folder, error)
                 return
+            except BaseException:
+                lock.release()
+                raise
             _log.info("the process that held %s has ended; this one saves its indexes from now on", self._folder)
             return

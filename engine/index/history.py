@@ -14,12 +14,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.catalogue import Catalogue
+from engine.catalogue.log import FEATURES_AT_ONCE
 from engine.describe.records import KEYPOINTS, from_bytes
 from engine.index.slots import SlotTable
 from engine.values import Array
 
 _META = "index_saves"
-_BATCH = 500
 
 
 def draw(catalogue: Catalogue, before: str | None) -> str:
@@ -63,8 +63,8 @@ def why_foreign(catalogue: Catalogue, table: SlotTable, seq: int) -> str | None:
 def newest_first(table: SlotTable) -> Iterator[Array]:
     """Slots of living pictures in batches: where histories part, it is the newest that differ."""
     slots = np.flatnonzero(table.alive[: table.count])[::-1]
-    for start in range(0, len(slots), _BATCH):
-        yield slots[start : start + _BATCH]
+    for start in range(0, len(slots), FEATURES_AT_ONCE):
+        yield slots[start : start + FEATURES_AT_ONCE]
 
 
 def why_other_features(catalogue: Catalogue, table: SlotTable, slots: Array) -> str | None:

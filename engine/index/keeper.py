@@ -6,7 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
-from engine.errors import StorageError, StorageFailed
+from engine.errors import StorageFailed
 from engine.index import snapshot
 from engine.index.embedded import EmbeddedIndex
 from engine.index.folder_lock import FolderLock
@@ -31,7 +31,7 @@ class IndexKeeper:
         """Maps what was saved, where it fits; the log then brings what is missing."""
         if self.holds:
             snapshot.forget_if_mostly_removed(self._folder)
-            self._index.before_renewal = self._replace_damaged
+            self._index.renewal.before = self._replace_damaged
         if not snapshot.load(self._index, self._folder) and self.holds:
             # At once: a catalogue that goes on from an older copy grows into the numbers of what was refused.
             snapshot.forget(self._folder)
@@ -68,7 +68,7 @@ class IndexKeeper:
     def _save_or_say(self) -> None:
         try:
             self.save()
-        except StorageError as error:
+        except Exception as error:  # in a thread that nobody waits for, whatever it is goes unheard
             _log.error("the indexes are not saved, the next start builds what is missing: %s", error)
 
     def close(self) -> None:
@@ -77,9 +77,14 @@ class IndexKeeper:
             if self.holds:
                 self.save()
         finally:
-            if self._saver is not None:
-                self._saver.join()
+            self._join_saver()
             self._index.close()
+            # A renewal that came to its end meanwhile has begun to save.
+            self._join_saver()
+
+    def _join_saver(self) -> None:
+        if self._saver is not None:
+            self._saver.join()
 
     def release(self) -> None:
         """Gives the folder free."""

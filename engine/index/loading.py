@@ -127,9 +127,9 @@ def _load(index: EmbeddedIndex, place: Path, text: bytes) -> None:
     if not large:
         later.close()
     else:
-        index.watch(lambda closing: _why_damaged(large, later, closing))
+        index.renewal.watch(table, lambda closing: _why_damaged(large, later, closing))
     if not checked and table.count > _COMPARED_AT_ONCE:
-        index.watch(lambda closing: _why_other(index, table, closing))
+        index.renewal.watch(table, lambda closing: _why_other(index, table, closing))
 
 
 def _whole(value: object) -> int:

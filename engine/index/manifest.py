@@ -52,7 +52,7 @@ def write(place: Path, content: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(place / NAME)
-    sync_folder(place)
+    sync(place)
 
 
 def save_number(place: Path) -> str | None:
@@ -72,10 +72,14 @@ def position(place: Path) -> int:
         return 0
 
 
-def sync_folder(place: Path) -> None:
-    descriptor = os.open(place, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
+def sync(*paths: Path) -> None:
+    """Until files, or the names in folders, are on the disk."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _sum(content: Mapping[str, Any]) -> int:

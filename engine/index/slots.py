@@ -65,7 +65,7 @@ class SlotTable:
         """(N,) int64 slots of (N,) picture numbers, -1 where there is none."""
         ids = self.picture_ids[: self.count]
         at = np.searchsorted(ids, pictures)
-        known = at < self.count
+        known = at < len(ids)
         known[known] = ids[at[known]] == np.asarray(pictures)[known]
         return np.where(known, at, -1)
 

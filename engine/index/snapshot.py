@@ -53,7 +53,7 @@ class _State:
 def save(index: EmbeddedIndex, folder: Path) -> None:
     """Writes the state of `index`, while searches and additions go on; one save at a time (the holder's).
     Raises StorageFull; the old state stays valid."""
-    with index.saving:
+    with index.renewal.saving:
         _save(index, folder)
 
 

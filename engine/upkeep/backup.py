@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.catalogue.catalogue import NOTE_NAME
-from engine.catalogue.sqlite import DATABASE_NAME, copy_database
+from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost, copy_database
+from engine.catalogue.transactions import storage_error
 from engine.catalogue.unfinished import check_restored
-from engine.errors import DamagedData, DataFolderLocked, FolderNotEmpty, ReadOnlyData, StorageFull
+from engine.errors import DamagedData, DataFolderLocked, FolderNotEmpty, ReadOnlyData, StorageFailed, StorageFull
 from engine.index import snapshot
 from engine.index.folder_lock import HOLDER, SERVER, FolderLock
 from engine.upkeep import swap
@@ -54,16 +55,20 @@ class BackupReport:
 
 def backup(folder: Path, target: Path) -> BackupReport:
     """Writes `target`, which appears only when it is whole. Needs room for two copies of the catalogue beside
-    it. Raises StorageFull, DamagedData."""
+    it. Raises the StorageErrors: DamagedData, StorageFull, and StorageFailed where there is no gallery."""
     check_restored(folder)
+    check_not_lost(folder)
+    source = folder / DATABASE_NAME
+    if not source.exists() or not source.stat().st_size:
+        raise StorageFailed(str(folder), "it holds no gallery; nothing is backed up")
     with _full_disk_is_ours(target.parent), tempfile.TemporaryDirectory(dir=target.parent) as name:
         place = Path(name)
         try:
-            copy_database(folder / DATABASE_NAME, place / DATABASE_NAME)
+            copy_database(source, place / DATABASE_NAME)
         except sqlite3.DatabaseError as error:
-            if "full" in str(error):
-                raise StorageFull(str(target.parent)) from error
-            raise DamagedData(f"{folder / DATABASE_NAME}: {error}") from error
+            ours = storage_error(error, str(source))
+            # It is the copy that finds no room: the source is only read.
+            raise (StorageFull(str(target.parent)) if isinstance(ours, StorageFull) else ours or error) from error
         for key in folder.glob("*.key"):
             shutil.copy2(key, place / key.name)
         left_out = _copy_statistics(folder, place)

@@ -7,12 +7,12 @@ rename, and whoever comes later goes on where this ended. Its old name is the en
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from engine.catalogue.unfinished import RESTORING
+from engine.index.manifest import sync
 
 PREPARED = "restore.part"
 """Of no meaning to a gallery: what a restore had unpacked, or a finished one had still to delete."""
@@ -40,9 +40,9 @@ def begin(folder: Path, leaving: Iterable[str]) -> None:
     (place / _OLD).mkdir()
     # The list is on the disk before it counts: who goes on must move the same ones.
     (place / "leaving").write_text("\n".join(leaving))
-    _sync(place / "leaving", place / _NEW, place)
+    sync(place / "leaving", place / _NEW, place)
     place.rename(folder / RESTORING)
-    _sync(folder)
+    sync(folder)
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -56,20 +56,13 @@ def finish(folder: Path) -> None:
         for name in (place / "leaving").read_text().split("\n"):
             if (folder / name).is_file():
                 (folder / name).rename(place / _OLD / name)
-        _sync(place / _OLD, folder)
+        sync(place / _OLD, folder)
         (place / _NEW).rename(place / _COMING)
-        _sync(place)
+        sync(place)
     for path in sorted((place / _COMING).iterdir()):
         path.rename(folder / path.name)
-    _sync(folder)
+    sync(folder)
     clean_up(folder)
     place.rename(folder / PREPARED)
-    _sync(folder)
+    sync(folder)
     clean_up(folder)
-
-
-def _sync(*paths: Path) -> None:
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.catalogue import Catalogue
 from engine.errors import (
     DataFolderLocked,
     ModelMismatch,
 )
 from engine.image import encode_jpeg
+from engine.index.embedded import EmbeddedIndex
 from engine.recognizer import Recognizer
 from tests.support.answers import answered, assert_answer
 from tests.support.drawn import POSTERS, photo_of, poster
@@ -50,6 +52,19 @@ class TestFolder:
         assert (caught.value.stored, caught.value.current) == ("another-model", own)
         with pytest.raises(ModelMismatch):
             Recognizer.open_shared(tmp_path)
+
+    def test_a_failed_opening(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nothing stays open of it."""
+        Recognizer.open(tmp_path).close()
+        closed: list[type] = []
+        for kind in (Catalogue, EmbeddedIndex):
+            monkeypatch.setattr(kind, "close", lambda self, real=kind.close: (closed.append(type(self)), real(self)))
+        with monkeypatch.context() as patched:
+            patched.setattr(Recognizer, "fingerprint", "another-model")
+            with pytest.raises(ModelMismatch):
+                Recognizer.open(tmp_path)
+        assert closed == [EmbeddedIndex, Catalogue]
+        Recognizer.open(tmp_path).close()
 
     def test_opened_again(self, tmp_path: Path) -> None:
         """A gallery that was closed is there again, without its log being replayed."""

@@ -47,12 +47,12 @@ class Call:
 
     async def image(self) -> bytes | None:
         """The image that was sent, None where there is none. Raises what `image_of` does."""
-        image: bytes | None = await self.look_up(lambda: image_of(self.service, self.parameters))
+        image: bytes | None = await self.look_up(lambda: image_of(self.service.settings, self.parameters))
         return image
 
     async def needed_image(self) -> bytes:
         """Raises what `needed_image` does."""
-        image: bytes = await self.look_up(lambda: needed_image(self.service, self.parameters))
+        image: bytes = await self.look_up(lambda: needed_image(self.service.settings, self.parameters))
         return image
 
     def own_channel(self) -> Channel:

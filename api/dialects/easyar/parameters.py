@@ -1,6 +1,7 @@
 """A request's parameters, from query, JSON or multipart, in the form in which they are signed.
 
-Numbers keep the text in which they were sent, because that text was signed; a key that comes twice counts once.
+Numbers keep the text in which they were sent, because that text was signed. Of a key that comes twice in a query the
+last counts; in JSON two different values are refused, in multipart any second value.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from api.dialects.easyar.errors import NotBase64, WrongContentType
 from api.edge.body import ESCAPED, OTHER_FIELDS_BYTES, SMALL_FIELD_BYTES, BodyReader, FormRules
 from api.edge.flat_json import read_object
 from api.errors import BodyTooLarge, MalformedBody
-from api.service import Service
+from api.settings import Settings
 from engine.errors import InvalidValue
 
 SIGNING = frozenset({"appId", "apiKey", "appKey", "timestamp", "date", "signature"})
@@ -50,8 +51,8 @@ class Parameters:
         return None if value is None else str(value)  # a Number is no text to who stores it
 
 
-def max_image_bytes(service: Service) -> int:
-    return min(service.settings.easyar_max_image_bytes, service.settings.max_image_bytes)
+def max_image_bytes(settings: Settings) -> int:
+    return min(settings.easyar_max_image_bytes, settings.max_image_bytes)
 
 
 def from_query(query: bytes) -> Parameters:
@@ -63,13 +64,13 @@ def from_query(query: bytes) -> Parameters:
     return Parameters(values=dict(pairs))
 
 
-def json_limit(service: Service, *, image: bool = False, meta: bool = False) -> int:
+def json_limit(settings: Settings, *, image: bool = False, meta: bool = False) -> int:
     """Bytes of a JSON body of an operation that takes an image, or `meta` and fields of the client's own."""
     limit = OTHER_FIELDS_BYTES
     if image:
-        limit += 3 * max_image_bytes(service)  # base64 is 4/3, twice that with each "/" escaped, and line breaks
+        limit += 3 * max_image_bytes(settings)  # base64 is 4/3, twice that with each "/" escaped, and line breaks
     if meta:
-        limit += ESCAPED * service.settings.max_metadata_bytes
+        limit += ESCAPED * settings.max_metadata_bytes
     return limit
 
 
@@ -107,29 +108,29 @@ async def from_multipart(reader: BodyReader, receive: Receive, content_type: str
     return Parameters(values=form.values, image=form.file)
 
 
-def rules(service: Service) -> FormRules:
+def rules(settings: Settings) -> FormRules:
     """All text parts are kept, because all are signed."""
-    settings = service.settings
     return FormRules(
         fields={},
         other_fields=SMALL_FIELD_BYTES,
         file="image",
-        max_file_bytes=max_image_bytes(service),
-        max_body_bytes=settings.max_image_bytes + settings.max_drain_bytes,
+        max_file_bytes=max_image_bytes(settings),
+        max_whole_bytes=json_limit(settings, image=True, meta=True),
+        max_drain_bytes=settings.max_drain_bytes,
         timeout_seconds=settings.body_timeout_seconds,
         stall_seconds=settings.body_stall_seconds,
         retry_after_seconds=settings.retry_after_seconds,
     )
 
 
-def image_of(service: Service, parameters: Parameters) -> bytes | None:
+def image_of(settings: Settings, parameters: Parameters) -> bytes | None:
     """The image's bytes, None where there is none: work for a thread. Raises BodyTooLarge, InvalidValue, NotBase64."""
     if parameters.image is not None:
         return parameters.image
     text = parameters.text("image")
     if text is None:
         return None
-    limit = max_image_bytes(service)
+    limit = max_image_bytes(settings)
     image = from_base64(text)
     if len(image) > limit:
         raise BodyTooLarge("image", limit)
@@ -146,9 +147,9 @@ def from_base64(text: str) -> bytes:
         raise NotBase64 from error
 
 
-def needed_image(service: Service, parameters: Parameters) -> bytes:
+def needed_image(settings: Settings, parameters: Parameters) -> bytes:
     """Raises InvalidValue where there is none, and what `image_of` does."""
-    image = image_of(service, parameters)
+    image = image_of(settings, parameters)
     if image is None:
         raise InvalidValue("image", "a JPEG or PNG is needed")
     return image

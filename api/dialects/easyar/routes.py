@@ -75,7 +75,9 @@ async def _answer(request: AnyRequest, service: Service, tokens: Tokens, operati
 
 
 def _reader(request: AnyRequest, service: Service) -> BodyReader:
-    return BodyReader(parameters.rules(service), service.memory, lane=service.door.short, client=client_of(request))
+    return BodyReader(
+        parameters.rules(service.settings), service.memory, lane=service.door.short, client=client_of(request)
+    )
 
 
 async def _asked(
@@ -84,7 +86,7 @@ async def _asked(
     """Who asks, and what counts of what was sent. JSON is decoded and verified in one step, by a thread."""
     content_type, length = request.headers.get("content-type", ""), body_length(request)
     if operation.source == "json":
-        limit = parameters.json_limit(service, image=operation.image, meta=operation.meta)
+        limit = parameters.json_limit(service.settings, image=operation.image, meta=operation.meta)
         body = await parameters.read_json(reader, request.receive, content_type, limit=limit, length=length)
         return await service.door.short.run(
             lambda: _who(request, service, tokens, parameters.from_json(body), operation.permission)
@@ -151,9 +153,11 @@ async def token(request: AnyRequest, service: ServiceHere, tokens: TokensHere) -
     reader = _reader(request, service)
     try:
         content_type, length = request.headers.get("content-type", ""), body_length(request)
-        limit = parameters.json_limit(service)
+        limit = parameters.json_limit(service.settings)
         body = await parameters.read_json(reader, request.receive, content_type, limit=limit, length=length)
         made = await service.door.short.run(lambda: tokens.make(parameters.from_json(body)))
+    except asyncio.CancelledError:
+        return _refused(request, "token", refusals.stopped(service.settings), failed=TOKEN_FAILED, overdue=TOKEN_FAILED)
     except ObverseError as error:
         return _refused(request, "token", error, failed=TOKEN_FAILED, overdue=TOKEN_FAILED)
     finally:
@@ -212,8 +216,8 @@ async def _recognised(service: Service, tokens: Tokens, tunnel: str, message: by
         photo = msgspec.msgpack.decode(message, type=Photo).image
     except (msgspec.MsgspecError, RecursionError) as error:
         raise InvalidValue("image", "one MessagePack map with the photo's bytes is needed") from error
-    if len(photo) > parameters.max_image_bytes(service):
-        raise BodyTooLarge("image", parameters.max_image_bytes(service))
+    if len(photo) > parameters.max_image_bytes(service.settings):
+        raise BodyTooLarge("image", parameters.max_image_bytes(service.settings))
     call = Call(service=service, tokens=tokens, app=app, parameters=Parameters(values={}))
     return await methods.recognise(call, photo, tracking=True)
 

@@ -87,7 +87,8 @@ class Tokens:
             raise errors.TokenSignatureWrong
         acl = self._acl(app, self._text(parameters, "acl"))
         seconds = self._text(parameters, "expires")
-        if not (seconds.isascii() and seconds.isdigit() and 0 < int(seconds[:12]) <= LONGEST_SECONDS):
+        digits = seconds.isascii() and seconds.isdigit() and len(seconds) <= 12
+        if not (digits and 0 < int(seconds) <= LONGEST_SECONDS):
             raise errors.TokenRefused
         until = time.time() + int(seconds)
         token = Token(key=app.api_key, mark=app.secret_mark, until=until, acl=acl)

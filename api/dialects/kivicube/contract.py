@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from api.dialects.kivicube import methods
-from api.edge.body import ESCAPED, SMALL_FIELD_BYTES, FormRules
+from api.edge.body import SMALL_FIELD_BYTES, FormRules
 from api.settings import Settings
 from engine.catalogue import rules
 
@@ -61,12 +61,11 @@ class Method:
         limits = {field.name: SMALL_FIELD_BYTES for field in self.fields if field.kind != "file"}
         if "metadata" in limits:
             limits["metadata"] = settings.max_metadata_bytes
-        largest = settings.max_image_bytes if self.file else ESCAPED * sum(limits.values())
         return FormRules(
             fields=limits,
             file=self.file,
             max_file_bytes=settings.max_image_bytes,
-            max_body_bytes=largest + settings.max_drain_bytes,
+            max_drain_bytes=settings.max_drain_bytes,
             timeout_seconds=settings.body_timeout_seconds,
             stall_seconds=settings.body_stall_seconds,
             retry_after_seconds=settings.retry_after_seconds,

@@ -29,6 +29,8 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "max_image_bytes": 400_000,
         "max_drain_bytes": 1_000_000,
         "max_buffered_bytes": 1_000_000,
+        "max_metadata_bytes": 100_000,
+        "easyar_max_image_bytes": 100_000,
         "body_timeout_seconds": 1.5,
         "engine_workers": 1,
         "engine_queue": 0,
@@ -211,9 +213,14 @@ class TestMultipart:
 
 
 class TestOtherEncodings:
-    @pytest.mark.parametrize("body", [b"{", b"[]", b"1", b"[" * 100_000, b'{"a": "\xff"}', b'{"a":1e999}'])
+    @pytest.mark.parametrize("body", [b"{", b"[]", b"1", b"[" * 100_000, b'{"a": "\xff"}', b'{"channel":1e999}'])
     def test_bad_json(self, server: Server, body: bytes) -> None:
         assert send(server, "GetImages", body, kind="application/json")["returncode"] == 20010
+
+    def test_a_field_that_nobody_knows(self, server: Server, alice: Caller, books: str) -> None:
+        """Its value is of no interest, and refuses nothing."""
+        body = json.dumps({**alice.fields, "channel": books, "rate": 0}).replace('"rate": 0', '"rate": 1e999')
+        assert send(server, "GetImages", body.encode(), kind="application/json")["returncode"] == 0
 
     def test_bad_form(self, server: Server) -> None:
         many = b"&".join(b"a=1" for _ in range(2_000))
@@ -297,7 +304,8 @@ def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A megabyte for all bodies together, and much patience with each."""
     folder = tmp_path_factory.mktemp("tight")
     limits = {"max_image_bytes": 400_000, "max_buffered_bytes": 1_000_000, "body_stall_seconds": 600}
-    with serving(folder / "data", log=folder / "log", body_timeout_seconds=600, **limits) as running:
+    limits |= {"max_metadata_bytes": 100_000, "easyar_max_image_bytes": 100_000, "body_timeout_seconds": 600}
+    with serving(folder / "data", log=folder / "log", **limits) as running:
         yield running
 
 
@@ -390,15 +398,17 @@ class TestArrival:
     def test_the_server_stops(self, tmp_path: Path) -> None:
         """A request that is cut off by the stop is told so in its own language."""
         with serving(tmp_path / "data", log=tmp_path / "log", stop_timeout_seconds=1) as server:
-            with connection(server) as kivicube, connection(server) as easyar:
+            with connection(server) as kivicube, connection(server) as easyar, connection(server) as token:
                 kivicube.sendall(head("FindImage", 100_000) + b"--")
                 kind = b"Content-Type: application/json\r\n"
                 easyar.sendall(b"POST /search HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n" + kind + b"\r\n{")
+                token.sendall(b"POST /token/v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n" + kind + b"\r\n{")
                 server.client.get("/health")
                 assert server.stop() == 0
-                told = read_to_end(kivicube), read_to_end(easyar)
+                told = read_to_end(kivicube), read_to_end(easyar), read_to_end(token)
             assert b'"returncode":20015' in told[0]
             assert b'"statusCode":21' in told[1]
+            assert b'"statusCode":21' in told[2]
             assert all(b"etry-" in answer or b"retry-after" in answer for answer in told)
 
 

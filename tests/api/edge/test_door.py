@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -23,17 +25,18 @@ class TestLateCalls:
     def test_count_against_their_user(self) -> None:
         async def use() -> None:
             release = threading.Event()
-            door = Lane("test", workers=2, queue=9, deadline_seconds=0.2, retry_after_seconds=3, most_late=1)
+            door = Lane("test", workers=3, queue=9, deadline_seconds=0.2, retry_after_seconds=3, most_late=1)
 
             async def of(user: int, call: Callable[[], object]) -> object:
                 asks(user)
                 return await door.run(call)
 
-            with pytest.raises(Overdue):
-                await asyncio.create_task(of(1, lambda: release.wait(timeout=20)))
+            for user in (1, 2):
+                with pytest.raises(Overdue):
+                    await asyncio.create_task(of(user, lambda: release.wait(timeout=20)))
             with pytest.raises(Busy, match="earlier requests of yours"):
                 await asyncio.create_task(of(1, lambda: None))
-            assert await asyncio.create_task(of(2, lambda: "another's")) == "another's"
+            assert await asyncio.create_task(of(3, lambda: "another's")) == "another's"
             assert await door.run(lambda: "nobody's") == "nobody's"
             release.set()
             for _ in range(200):
@@ -41,6 +44,48 @@ class TestLateCalls:
                     break
                 await asyncio.sleep(0.05)
             assert await asyncio.create_task(of(1, lambda: "again")) == "again"
+
+        asyncio.run(use())
+
+    def test_of_a_user_who_is_alone(self) -> None:
+        """Nobody is protected by a refusal while a thread is free."""
+
+        async def use() -> None:
+            release = threading.Event()
+            door = Lane("test", workers=2, queue=9, deadline_seconds=0.2, retry_after_seconds=3, most_late=1)
+            asks(1)
+            with pytest.raises(Overdue):
+                await door.run(lambda: release.wait(timeout=20))
+            await asyncio.sleep(0.1)
+            assert await door.run(lambda: "mine") == "mine"
+            release.set()
+
+        asyncio.run(use())
+
+    def test_that_waited(self) -> None:
+        """Late is what runs for so long; what began shortly before its deadline is not."""
+
+        async def use() -> None:
+            free, release = threading.Event(), threading.Event()
+            door = Lane("test", workers=2, queue=9, deadline_seconds=2, retry_after_seconds=3, most_late=1)
+
+            async def mine() -> None:
+                asks(1)
+                with pytest.raises(Overdue):
+                    await door.run(lambda: release.wait(timeout=20))
+                with pytest.raises(Overdue):  # taken in, though both threads are held
+                    await door.run(lambda: None)
+
+            others = [
+                asyncio.create_task(door.run(functools.partial(event.wait, timeout=20))) for event in (free, release)
+            ]
+            await asyncio.sleep(0.01)
+            asking = asyncio.create_task(mine())
+            await asyncio.sleep(1.5)
+            free.set()
+            await asking
+            release.set()
+            await asyncio.gather(*others, return_exceptions=True)
 
         asyncio.run(use())
 
@@ -131,3 +176,20 @@ class TestLane:
             assert (door.inside, late) == (0, [])
 
         asyncio.run(use())
+
+
+class TestDoor:
+    def test_lanes_are_waited_for_together(self) -> None:
+        """The longest wait at the end is the one that was chosen, however many lanes hang."""
+
+        async def use() -> float:
+            release, door = threading.Event(), Door(Settings(deadline_seconds=0.1))
+            for lane in door.lanes:
+                with pytest.raises(Overdue):
+                    await lane.run(lambda: release.wait(timeout=20))
+            started = time.monotonic()
+            assert not await door.close(timeout_seconds=1)
+            release.set()
+            return time.monotonic() - started
+
+        assert asyncio.run(use()) < 2.5

@@ -30,7 +30,14 @@ class TestValues:
         assert type(found[0][1]) is str
         assert type(found[1][1]) is Number
 
-    @pytest.mark.parametrize("body", [b"", b" \n"])
+    def test_behind_a_byte_order_mark(self) -> None:
+        """Some editors and clients write one; only the first counts."""
+        for kind in (bytes, bytearray):
+            assert read_object(kind(b'\xef\xbb\xbf{"a":"1"}')) == [("a", "1")]
+        with pytest.raises(MalformedBody):
+            read_object(b'\xef\xbb\xbf\xef\xbb\xbf{"a":"1"}')
+
+    @pytest.mark.parametrize("body", [b"", b" \n", b"\xef\xbb\xbf"])
     def test_nothing(self, body: bytes) -> None:
         assert read_object(body) == []
 

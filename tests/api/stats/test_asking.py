@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from api.errors import StatisticsError
+from api.stats import asking
 from api.stats.asking import ask_server
 from api.stats.report import Report
 from api.stats.store import Question
@@ -68,6 +69,15 @@ class TestNote:
         body = b'{"days":[],"top":[]}'
         other[0] = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
         assert ask(tmp_path) == Report(days=[], top=[])
+
+    def test_a_slow_server(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is told as what it is, not as another program."""
+        monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.2)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            (tmp_path / "server.json").write_text(json.dumps({"address": address, "token": "x"}))
+            with pytest.raises(StatisticsError, match="did not answer within"):
+                ask(tmp_path)
 
     @pytest.mark.parametrize(
         "answer",

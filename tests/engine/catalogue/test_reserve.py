@@ -61,6 +61,24 @@ class TestKept:
         with contextlib.closing(Catalogue(large.folder)):
             assert (large.folder / reserve.NAME).read_bytes() == bytes(reserve.SIZE)
 
+    def test_made_by_another_too(self, large: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two processes that make it at once leave one, and neither deletes the other's."""
+        real = shutil.disk_usage
+
+        def meanwhile(folder: Path) -> Any:
+            (large.folder / reserve.NAME).write_bytes(bytes(reserve.SIZE))
+            return real(folder)
+
+        monkeypatch.setattr(shutil, "disk_usage", meanwhile)
+        reserve.keep(large.folder)
+        assert (large.folder / reserve.NAME).read_bytes() == bytes(reserve.SIZE)
+
+    def test_cut_short(self, large: Catalogue) -> None:
+        """What a process began that was killed is brought to its end."""
+        (large.folder / reserve.NAME).write_bytes(bytes(5))
+        reserve.keep(large.folder)
+        assert (large.folder / reserve.NAME).read_bytes() == bytes(reserve.SIZE)
+
     def test_while_it_grows(self, large: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "_LOOKED_AFTER", 4)
         for number in range(4):

@@ -154,3 +154,28 @@ class TestShards:
         fill(index, range(300, 310), "small")
         assert "one/seed.5" in finds(index, 5, "one", "small")
         assert "small/seed.305" in finds(index, 305, "one", "small")
+
+
+class TestFailures:
+    def test_logged_and_not_for_ever(
+        self, index: EmbeddedIndex, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A segment that cannot be built is said once, with the reason; its pictures are found all the same, and it is
+        tried again when twice as many wait."""
+        tried: list[int] = []
+
+        def fail(number: int) -> None:
+            tried.append(number)
+            raise ValueError("no segment today")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(index, "build", fail)
+            for last in range(TAIL, 2 * TAIL):
+                fill(index, range(last - TAIL if last == TAIL else last - 1, last))
+            assert tried == [SHARED]
+            assert [record.levelname for record in caplog.records] == ["ERROR"]
+            assert "no segment today" in caplog.text
+            assert "one/seed.3" in finds(index, 3)
+        fill(index, range(2 * TAIL - 1, 2 * TAIL))
+        assert [s.pictures for s in index.shards[SHARED].segments] == [2 * TAIL]
+        assert "one/seed.3" in finds(index, 3)

@@ -68,6 +68,27 @@ class TestLocks:
         for name in ("sched_getaffinity", "process_cpu_count"):
             assert {p.name for p in found if name in p.read_text()} == {"threads.py"}
 
+    def test_released_twice(self, tmp_path: Path) -> None:
+        """The second time is nothing: the descriptor may be another file's by then."""
+        held = FolderLock(tmp_path)
+        held.release()
+        with (tmp_path / "stranger").open("wb") as stranger:
+            held.release()
+            stranger.write(b"still open")
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_failed_taking_over(self, tmp_path: Path) -> None:
+        """Whatever it fails with, the folder is given free."""
+        kept: list[FolderLock] = []
+
+        def fail(lock: FolderLock) -> None:
+            kept.append(lock)
+            raise ZeroDivisionError
+
+        waiting = heir.Heir(tmp_path, fail)
+        waiting._thread.join()
+        FolderLock(tmp_path).release()
+
 
 class TestWaiting:
     def test_nobody(self, tmp_path: Path) -> None:

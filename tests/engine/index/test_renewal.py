@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,11 +16,12 @@ import pytest
 
 from engine.catalogue import Catalogue
 from engine.describe.vocabulary import Vocabulary
+from engine.errors import ObverseError
 from engine.index import loading, snapshot
 from engine.index.embedded import SHARED, EmbeddedIndex
 from engine.index.folder_lock import FolderLock
 from engine.index.keeper import IndexKeeper
-from tests.support.made_index import SETTINGS, TAIL, assert_found, fill, filled, finds
+from tests.support.made_index import SETTINGS, TAIL, asked, assert_found, fill, filled, finds
 
 BUILT_ANEW = "it is built anew"
 
@@ -41,8 +45,7 @@ class Held:
 
     def watched(self) -> None:
         """Until what was loaded is looked at."""
-        for watcher in self.index._watchers:
-            watcher.join()
+        self.index.renewal.join()
 
 
 @pytest.fixture
@@ -61,6 +64,13 @@ def break_norms(index: EmbeddedIndex) -> None:
         dataclasses.replace(s, votes=dataclasses.replace(s.votes, norms=np.zeros(0, np.float32)))
         for s in shard.segments
     )
+
+
+def failing(error: Exception) -> Callable[..., object]:
+    def fail(*_given: object, **_named: object) -> object:
+        raise error
+
+    return fail
 
 
 class TestSearch:
@@ -104,6 +114,28 @@ class TestSearch:
         assert found == [["two/seed.100"]] * 6
         assert caplog.text.count(BUILT_ANEW) == 1
 
+    def test_without_memory(self, held: Held, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A search that finds no memory says nothing about the files, and takes none to build them anew."""
+        held.keeper.load()
+        table = held.index.table
+        with monkeypatch.context() as patched:
+            patched.setattr(held.index, "_shortlist", failing(MemoryError("no room")))
+            with pytest.raises(MemoryError):
+                finds(held.index, 100, "two")
+        assert held.index.table is table
+        assert (folder / "index" / "manifest.json").exists()
+
+    def test_at_the_end(self, held: Held, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+        """What a search meets while the gallery is closed is raised as it is: the index is not damaged."""
+        held.keeper.load()
+        asking = asked(held.index, 100, "two")
+        with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
+            patched.setattr(held.index, "_shortlist", failing(RuntimeError("no new futures")))
+            held.index.close()
+            with pytest.raises(RuntimeError, match="no new futures"):
+                held.index.rank(*asking)
+        assert caplog.messages == []
+
     def test_while_another_takes_its_place(self, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
         """A search that has its slots when the index is replaced asks again: they are nothing to the new table."""
         held.keeper.load()
@@ -116,7 +148,7 @@ class TestSearch:
             found = real(*given, **named)  # type: ignore[arg-type]
             if not replaced:
                 replaced.append(held.index.table.count)
-                held.index.build_anew(held.index.table, "for this test")
+                held.index.renewal.build_anew(held.index.table, "for this test")
                 assert held.index.table.count < replaced[0]
             return found
 
@@ -172,7 +204,7 @@ class TestBackground:
         index = EmbeddedIndex(held.index.catalogue, held.index.vocabulary, SETTINGS)
         checks: list[Callable[[threading.Event], str | None]] = []
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(index, "watch", checks.append)
+            patched.setattr(index.renewal, "watch", lambda _, check: checks.append(check))
             assert snapshot.load(index, folder)
         fill(index, range(300, 300 + TAIL))
         snapshot.save(index, folder)
@@ -187,7 +219,52 @@ class TestBackground:
     def test_closing(self, held: Held, folder: Path) -> None:
         """What is looked at, or built anew, is not waited for."""
         self.harm(folder, "records.bin")
-        held.index._closing.set()
+        held.index.renewal.closing.set()
         held.keeper.load()
         held.watched()
         assert not held.index.catalogue.folder.joinpath("index", "manifest.json.part").exists()
+
+    def test_closing_meanwhile(self, held: Held, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was built when the gallery closes takes no place any more: no save begins that nobody waits for."""
+        held.keeper.load()
+        table, real = held.index.table, EmbeddedIndex.wait_for_builds
+
+        def wait_and_close(index: EmbeddedIndex) -> None:
+            real(index)
+            held.index.close()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(EmbeddedIndex, "wait_for_builds", wait_and_close)
+            with pytest.raises(ObverseError, match="being closed"):
+                held.index.renewal.build_anew(table, "for this test")
+        assert held.index.table is table
+        assert held.keeper._saver is None
+        assert (folder / "index" / "manifest.json").exists()
+
+    def test_a_save_that_begins_at_the_end(self, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is waited for: afterwards the folder is somebody else's."""
+        held.keeper.load()
+        real, ended = held.index.close, []
+
+        def close() -> None:
+            held.keeper._save_in_background()
+            real()
+
+        monkeypatch.setattr(held.index, "close", close)
+        monkeypatch.setattr(held.keeper, "_save_or_say", lambda: (time.sleep(0.2), ended.append(True)))
+        held.keeper.close()
+        assert ended == [True]
+
+
+class TestForgotten:
+    def test_gives_its_memory_back(self, catalogue: Catalogue, vocabulary: Vocabulary) -> None:
+        """An index that nobody has any more is gone at once: one that was large would else stay beside the next."""
+        index = EmbeddedIndex(catalogue, vocabulary, SETTINGS)
+        index.close()
+        gone = weakref.ref(index)
+        gc.disable()
+        try:
+            del index
+            assert gone() is None
+        finally:
+            gc.enable()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from engine.describe.records import KEYPOINTS, to_bytes
 from engine.index.embedded import EmbeddedIndex
+from engine.index.slots import SlotTable
 from tests.support.made_index import (
     TAIL,
     fill,
@@ -45,3 +48,21 @@ class TestSlotTable:
         index.catalogue.add_picture("one", "empty", empty.stored(index.vocabulary), level=1, size=(9, 9), keypoints=0)
         fill(index, range(2, 2 + TAIL))
         assert "one/seed.5" in finds(index, 5)
+
+    def test_while_it_grows(self, index: EmbeddedIndex) -> None:
+        """A picture that joins between two looks at the count is not there yet."""
+
+        class Growing(SlotTable):
+            looks = 0
+
+            def __getattribute__(self, name: str) -> Any:
+                if name == "count":
+                    Growing.looks += 1
+                    return 2 + (Growing.looks > 1)
+                return super().__getattribute__(name)
+
+        fill(index, range(3))
+        index.table.__class__ = Growing
+        newest = index.catalogue.picture("one", "seed.2").id
+        assert index.table.slots_of(np.array([1, newest])).tolist() == [0, -1]
+        index.table.__class__ = SlotTable

@@ -59,3 +59,12 @@ class TestWithout:
         assert (
             len(index.rank(query, channels, without=hidden).pictures) >= len(index.rank(query, channels).pictures) - 3
         )
+
+    def test_of_everything(self, index: EmbeddedIndex) -> None:
+        """Where all pictures are ranked, the hidden ones are not."""
+        fill(index, range(TAIL))
+        query, channels = asked(index, 3)
+        hidden = index.catalogue.picture("one", "seed.3").id
+        found = index.rank(query, channels, everything=True, without={hidden}).pictures
+        assert len(found) == TAIL - 1
+        assert hidden not in found
