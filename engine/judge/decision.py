@@ -78,7 +78,7 @@ def best_logit(found: Sequence[Evidence], calibration: Calibration) -> float:
 
 
 def same_picture(one: Evidence, other: Evidence) -> bool:
-    """Whether two stored pictures are the same one, added twice or in two channels: most keypoints of the first are equal
-    to the bit to one of the second."""
+    """Whether two stored pictures are the same one, added twice or in two channels: most keypoints of the first are
+    equal to the bit to one of the second."""
     a, b = one.candidate.rows[:, 0], other.candidate.rows[:, 0]
     return bool(np.isin(a, b).mean() > SAME_PICTURE)

@@ -202,8 +202,8 @@ def _explained(target: FloatArray, source: FloatArray) -> tuple[float, float]:
 
 def _hue(ours: FloatArray, theirs: FloatArray) -> float:
     """Correlation of the centred chromas. Greyish pictures say little, whatever colours the photo has: the less their
-    variance is beside `_HUE_NOISE`, the more a prior of `_HUE_PRIOR` stands in its place (a grey scan of a green book is
-    still the book)."""
+    variance is beside `_HUE_NOISE`, the more a prior of `_HUE_PRIOR` stands in its place (a grey scan of a green book
+    is still the book)."""
     a, b = (c[:, 1:] - c[:, 1:].mean(0) for c in (ours, theirs))
     noise = _HUE_NOISE * len(a)
     of_picture, of_photo = (a**2).sum() + noise, (b**2).sum() + noise
