@@ -12,8 +12,9 @@ from benchmarks.sets import fill, read_set
 from engine.image_files import list_pictures
 from engine.recognizer import Recognizer
 
-FLOORS = {"covers": 0.96, "ukbench_sample": 0.9, "cereal_shelf": 0.95}
-"""Least recall@1 of each set."""
+FLOORS = {"covers": 0.83, "ukbench_sample": 0.88, "cereal_shelf": 0.9}
+"""Least recall@1 of each set; .87, .91 and .94 were measured with the fit of docs/decisions/0014, 1.0, .97 and 1.0 with
+the one before, which answered with sisters."""
 
 
 @pytest.mark.shared
