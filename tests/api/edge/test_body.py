@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.drawn_pictures import photo_of, picture
 from tests.support.running_server import Caller, Server, make_channel, make_user, serving
+from tests.support.wire import connected, read_to_end
 
 BOUNDARY = "xX-boundary-Xx"
 
@@ -64,20 +65,6 @@ def send(server: Server, method: str, body: bytes, *, kind: str = f"multipart/fo
     return response.json()
 
 
-def connection(server: Server) -> socket.socket:
-    url = urllib.parse.urlsplit(server.base)
-    return socket.create_connection((url.hostname, url.port), timeout=20)
-
-
-def read_to_end(wire: socket.socket) -> bytes:
-    """All that comes until the server closes the connection; a reset ends it too."""
-    answer = b""
-    with contextlib.suppress(ConnectionResetError):
-        while data := wire.recv(65536):
-            answer += data
-    return answer
-
-
 def head(method: str, length: int) -> bytes:
     return (
         f"POST /{method} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n"
@@ -104,7 +91,7 @@ class TestLimits:
         assert send(server, "FindImage", body)["returncode"] == 20001
 
     def test_beyond_the_drain_the_connection_ends(self, narrow: Server) -> None:
-        with connection(narrow) as wire:
+        with connected(narrow) as wire:
             wire.sendall(head("FindImage", 50_000_000) + part("image", b"x" * 1_500_000))
             answer = read_to_end(wire)
         # The kernel resets a connection that is closed with bytes unread; what was read before it must fit.
@@ -112,7 +99,7 @@ class TestLimits:
         assert narrow.client.get("/health").status_code == 200
 
     def test_beyond_the_drain_without_file(self, narrow: Server) -> None:
-        with connection(narrow) as wire:
+        with connected(narrow) as wire:
             wire.sendall(head("GetImages", 50_000_000) + part("image", b"x" * 1_500_000))
             answer = read_to_end(wire)
         assert not answer or b'"returncode":20010' in answer
@@ -122,7 +109,7 @@ class TestLimits:
         body = form_of(*fields_of(carol, channel="carols"), part("image", b"x" * 300_000))
         # The server gives slow bodies up after a while, and reads them when it comes to it: several tries.
         for _ in range(20):
-            slow = [connection(narrow) for _ in range(3)]
+            slow = [connected(narrow) for _ in range(3)]
             try:
                 for wire in slow:
                     wire.sendall(head("FindImage", 390_000) + part("image", b"x" * 330_000))
@@ -141,14 +128,14 @@ class TestLimits:
 
     def test_slow_body(self, narrow: Server, carol: Caller) -> None:
         """A body that does not arrive in time is given up."""
-        with connection(narrow) as wire:
+        with connected(narrow) as wire:
             wire.sendall(head("FindImage", 1_000) + b"--")
             assert b'"returncode":20005' in read_to_end(wire)
         assert narrow.call("GetImages", carol, channel="carols")["totalcount"] == 0
 
     def test_connection_lost(self, narrow: Server, carol: Caller) -> None:
         for _ in range(5):
-            with connection(narrow) as wire:
+            with connected(narrow) as wire:
                 wire.sendall(head("FindImage", 100_000) + part("image", b"x" * 1_000))
         assert narrow.call("GetImages", carol, channel="carols")["totalcount"] == 0
         assert "Traceback" not in narrow.log_text()
@@ -317,7 +304,7 @@ class TestShare:
         body = form_of(part("image", b"x" * 390_000))
         for _ in range(10):  # where ours came between them, they did not hold all there is
             with contextlib.ExitStack() as opened:
-                stuck = [opened.enter_context(connection(tight)) for _ in range(2)]
+                stuck = [opened.enter_context(connected(tight)) for _ in range(2)]
                 for wire in stuck:
                     wire.sendall(head("FindImage", len(body)) + body[:-1])
                 time.sleep(0.3)
@@ -334,7 +321,7 @@ class TestShare:
         """Lists and removals go on while photos hold all there is."""
         body = form_of(part("image", b"x" * 390_000))
         with contextlib.ExitStack() as opened:
-            for wire in [opened.enter_context(connection(tight)) for _ in range(2)]:
+            for wire in [opened.enter_context(connected(tight)) for _ in range(2)]:
                 wire.sendall(head("FindImage", len(body)) + body[:-1])
             assert send(tight, "GetImages", form_of(part("channel", b"x")))["returncode"] == 20001
 
@@ -342,7 +329,7 @@ class TestShare:
         """They must not each take a part until all are refused the rest."""
         body = form_of(part("image", b"x" * 390_000))
         with contextlib.ExitStack() as opened:
-            wires = [opened.enter_context(connection(tight)) for _ in range(12)]
+            wires = [opened.enter_context(connected(tight)) for _ in range(12)]
             for start in range(0, len(body), 100_000):
                 for wire in wires:
                     wire.sendall((head("FindImage", len(body)) if not start else b"") + body[start : start + 100_000])
@@ -357,7 +344,7 @@ class TestShare:
         for wrong in bad * 3:
             assert send(tight, "FindImage", wrong)["returncode"] in (20001, 20005)
         for _ in range(5):
-            with connection(tight) as wire:
+            with connected(tight) as wire:
                 wire.sendall(head("FindImage", len(body)) + body[:300_000])
         for _ in range(100):
             if (code := send(tight, "FindImage", body)["returncode"]) != 20015:
@@ -378,7 +365,7 @@ class TestArrival:
     def test_too_slow(self, tmp_path: Path) -> None:
         """A body that drips is given up long before the time for a whole one is over."""
         with serving(tmp_path / "data", log=tmp_path / "log", body_stall_seconds=3, body_timeout_seconds=600) as server:
-            with connection(server) as wire:
+            with connected(server) as wire:
                 wire.sendall(head("FindImage", 100_000))
                 answer = b""
                 for _ in range(300):
@@ -389,7 +376,7 @@ class TestArrival:
                         if not data:
                             break
             assert b"fewer than 1000 bytes a second" in answer
-            with connection(server) as wire:  # fast enough, for longer than that
+            with connected(server) as wire:  # fast enough, for longer than that
                 for start in range(0, len(body := form_of(part("image", b"x" * 30_000))), 1_500):
                     wire.sendall((head("FindImage", len(body)) if not start else b"") + body[start : start + 1_500])
                     time.sleep(0.15)
@@ -398,7 +385,7 @@ class TestArrival:
     def test_the_server_stops(self, tmp_path: Path) -> None:
         """A request that is cut off by the stop is told so in its own language."""
         with serving(tmp_path / "data", log=tmp_path / "log", stop_timeout_seconds=1) as server:
-            with connection(server) as kivicube, connection(server) as easyar, connection(server) as token:
+            with connected(server) as kivicube, connected(server) as easyar, connected(server) as token:
                 kivicube.sendall(head("FindImage", 100_000) + b"--")
                 kind = b"Content-Type: application/json\r\n"
                 easyar.sendall(b"POST /search HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n" + kind + b"\r\n{")

@@ -24,6 +24,7 @@ from api.server import FILES, connection_rules
 from api.settings import Settings
 from tests.support.drawn_pictures import picture
 from tests.support.running_server import Server, make_channel, make_user, serving
+from tests.support.wire import connected, read_to_end
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 MOST = 12
@@ -57,19 +58,6 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         max_metadata_bytes=10_000,
     ) as running:
         yield running
-
-
-def connected(server: Server) -> socket.socket:
-    url = urllib.parse.urlsplit(server.base)
-    return socket.create_connection((url.hostname, url.port), timeout=30)
-
-
-def read_to_end(wire: socket.socket) -> bytes:
-    answer = b""
-    with contextlib.suppress(ConnectionResetError):
-        while data := wire.recv(65536):
-            answer += data
-    return answer
 
 
 def read_answer(wire: socket.socket) -> bytes:
