@@ -46,7 +46,7 @@ def spoil(recognizer: Recognizer, number: int, jpeg: bytes) -> None:
 
 class TestDamagedKept:
     def test_photo_is_recognised(self, damaged: Recognizer, caplog: pytest.LogCaptureFixture) -> None:
-        """Photos of it are looked at without structure and colour, and the log names the picture's number, once."""
+        """Photos of it are judged by geometry alone, and the log names the picture's number, once."""
         number = damaged.get("one", "poster.1").id
         photo = photo_of(poster(1), seed=1).jpeg
         with caplog.at_level(logging.ERROR):
@@ -55,7 +55,7 @@ class TestDamagedKept:
         assert found.results[0].picture.identifier == "poster.1"
         assert "structure" not in found.results[0].figures
         assert [r.getMessage().split(":")[0] for r in caplog.records] == [
-            f"picture number {number} is compared without structure and colour"
+            f"picture number {number} is judged by geometry alone"
         ]
         assert damaged.similar(encode_jpeg(poster(1)), ["one"]).results[0].picture.identifier == "poster.1"
 
