@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.sets import CHANNEL, EvaluationSet, side_of
-from engine.catalogue import Channel
+from engine.catalogue import Channel, Picture
 from engine.describe.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, DetectorSettings
 from engine.errors import PictureNotFound, TooFewFeatures
 from engine.judge.calibration import Calibration, answer_figures
@@ -115,7 +115,8 @@ def _look(
     names = [known[one.candidate.picture_id].identifier for one in found]
     mine = {one.candidate.picture_id for one, name in zip(found, names, strict=True) if name in right}
     copies = {found[j].candidate.picture_id for i, name in enumerate(names) if name in right for j in twins[i]}
-    numbers = mine | copies | {number for r in right if (number := _number(recognizer, r)) is not None}
+    stored = [picture for r in sorted(right) if (picture := _stored(recognizer, r)) is not None]
+    numbers = mine | copies | {picture.id for picture in stored}
     outcome = Outcome(
         evaluation.name,
         query,
@@ -126,7 +127,7 @@ def _look(
         list(zip(names, [one.figures for one in found], strict=True)),
         twins,
         duels,
-        max((_level(recognizer, r) for r in right), default=0),
+        max((picture.level for picture in stored), default=0),
         clock.milliseconds,
         bool(without),
     )
@@ -137,20 +138,12 @@ def _resized(detector: DetectorSettings, size: float) -> DetectorSettings:
     return replace(detector, long_side=round(size * detector.long_side))
 
 
-def _number(recognizer: Recognizer, identifier: str) -> int | None:
-    """None for a reference that was refused."""
+def _stored(recognizer: Recognizer, identifier: str) -> Picture | None:
+    """None for a reference that was refused: its photos are misses."""
     try:
-        return recognizer.get(CHANNEL, identifier).id
+        return recognizer.get(CHANNEL, identifier)
     except PictureNotFound:
         return None
-
-
-def _level(recognizer: Recognizer, identifier: str) -> int:
-    """0 for a reference that was refused: its photos are misses."""
-    try:
-        return recognizer.get(CHANNEL, identifier).level
-    except PictureNotFound:
-        return 0
 
 
 def _duels(found: Sequence[Evidence], twins: Sequence[Sequence[int]], photo: ColorImage) -> dict[str, dict[str, float]]:

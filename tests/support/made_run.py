@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -122,3 +123,16 @@ def draw(path: Path, seed: int, size: tuple[int, int] = (120, 90)) -> None:
         cv2.rectangle(image, a, b, [int(v) for v in rng.integers(0, 255, 3)], -1)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
+def scored(folder: Path) -> dict[str, Any]:
+    """What `score` wrote into the run's folder."""
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    return found
+
+
+def of(results: dict[str, Any], method: str, set_name: str = "tiny") -> dict[str, Any]:
+    """The figures of one method for one set, or for "all"."""
+    row = next(m for m in results["methods"] if m["name"] == method)
+    found: dict[str, Any] = row["all"] if set_name == "all" else row["sets"][set_name]
+    return found

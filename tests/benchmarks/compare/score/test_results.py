@@ -5,24 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks.compare.score.figures import FIGURES
 from benchmarks.compare.score.results import score
 from engine.errors import ResearchError
-
-
-def of(results: dict[str, Any], method: str, set_name: str = "tiny") -> dict[str, Any]:
-    row = next(m for m in results["methods"] if m["name"] == method)
-    found: dict[str, Any] = row["all"] if set_name == "all" else row["sets"][set_name]
-    return found
-
-
-def scored(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
-    return found
+from tests.support.made_run import of, scored
 
 
 class TestByHand:
