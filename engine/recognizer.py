@@ -42,6 +42,7 @@ from engine.settings import EngineSettings
 from engine.threads import one_thread_each
 from engine.timing import Clock
 from engine.verify.evidence import Evidence
+from engine.verify.prints import Comparator
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Recognizer:
         """Use `Recognizer.open`."""
         self.folder, self.settings = folder, settings
         self.model = PatchModel(settings.model, providers=settings.providers)
+        self._comparator = Comparator(settings.comparator, providers=settings.providers)
         self.calibration = load_calibration(settings.calibration)
         self.default_threshold = (
             self.calibration.threshold if settings.default_threshold is None else settings.default_threshold
@@ -75,7 +77,9 @@ class Recognizer:
     def _index_with(self, lock: FolderLock | None) -> tuple[IndexKeeper, tuple[EmbeddedIndex, Pipeline]]:
         """An empty index with what keeps it and what searches it."""
         index = EmbeddedIndex(self.catalogue, self.model.vocabulary, self.settings, pool=self._pool)
-        pipeline = Pipeline(self.catalogue, index, self.model, self.calibration, self.settings, pool=self._pool)
+        pipeline = Pipeline(
+            self.catalogue, index, self.model, self._comparator, self.calibration, self.settings, pool=self._pool
+        )
         return IndexKeeper(index, self.folder, lock), (index, pipeline)
 
     @classmethod
@@ -189,7 +193,7 @@ class Recognizer:
     def warm_up(self) -> None:
         """Compiles the kernels and runs the network once, so that no user's request has to."""
         with one_thread_each():
-            warm_up(self.model)
+            warm_up(self.model, self._comparator)
 
     def check_fingerprint(self) -> None:
         """Raises ModelMismatch; a gallery without a fingerprint takes this one."""

@@ -33,6 +33,8 @@ class EngineSettings:
 
     model: Path = DEFAULT_MODEL
     """Folder of the patch network."""
+    comparator: Path = DEFAULT_MODEL
+    """Folder of the network that compares prints."""
     providers: tuple[str, ...] = DEFAULT_PROVIDERS
     threads: int = 2
     """Cores that one recognition may use."""

@@ -59,16 +59,18 @@ class Plan:
     """Pairs are made where the network trains, fresh ones in every step, instead of `pairs` beforehand."""
 
 
-def read_settings(file: Path | None, **chosen: Any) -> Any:
-    """TrainingSettings from a TOML file; `chosen` wins where it is not None. Raises ResearchError for an
-    unknown key, with the nearest one, and for a file that is no TOML."""
+def read_settings(file: Path | None, *, comparator: bool = False, **chosen: Any) -> Any:
+    """TrainingSettings, or ComparatorSettings, from a TOML file; `chosen` wins where it is not None. Raises
+    ResearchError for an unknown key, with the nearest one, and for a file that is no TOML."""
+    from training.comparator.learn import ComparatorSettings
     from training.learn.train import TrainingSettings
 
+    kind: Any = ComparatorSettings if comparator else TrainingSettings
     try:
         values = tomllib.loads(file.read_text("utf-8")) if file else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ResearchError(f"{file} cannot be read as TOML: {error}") from error
-    fields = {field.name: field.default for field in dataclasses.fields(TrainingSettings)}
+    fields = {field.name: field.default for field in dataclasses.fields(kind)}
     for key, value in values.items():
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0)
@@ -76,7 +78,7 @@ def read_settings(file: Path | None, **chosen: Any) -> Any:
         if not _same_kind(value, fields[key]):
             raise ResearchError(f"{key}: {value!r} is not of the kind of its default {fields[key]!r}")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return TrainingSettings(**values | {key: value for key, value in chosen.items() if value is not None})
+    return kind(**values | {key: value for key, value in chosen.items() if value is not None})
 
 
 def has_gpu() -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,16 +42,26 @@ def train(
             "PROCESSES (default: on the device if it is a GPU).",
         ),
     ] = None,
+    comparator: Annotated[
+        bool,
+        typer.Option("--comparator", help="Train the network that compares prints; its data is COMPARISONS, not pairs."),
+    ] = False,
+    comparisons: Annotated[
+        int, typer.Option(min=100, help="Comparisons that a comparator learns from.")
+    ] = 12_000,
 ) -> None:
-    """Train the patch descriptor on a folder of pictures and export it. Needs the `train` extra."""
+    """Train the patch descriptor, or the comparator, on a folder of pictures and export it. Needs the `train` extra."""
     from engine.threads import processors
     from training.pipeline import Plan, has_gpu, read_settings, run
 
     with needed_extra("train"):
         try:
-            settings = read_settings(config, minutes=minutes)
+            settings = read_settings(config, comparator=comparator, minutes=minutes)
         except ResearchError as error:
             raise typer.BadParameter(str(error), param_hint="--config") from error
+        if comparator:
+            _train_comparator(data, out, settings, comparisons=comparisons, processes=processes or processors())
+            return
         plan = Plan(
             data=data,
             out=out,
@@ -66,4 +76,18 @@ def train(
             card = run(plan, settings, tell=notices().print, watch=watch)
     typer.echo(
         f"{printable(out / 'model')}: {card['name']}, {card['parameters']} parameters; use it with the `model` setting"
+    )
+
+
+def _train_comparator(data: Path, out: Path, settings: Any, *, comparisons: int, processes: int) -> None:
+    from engine.settings import DEFAULT_MODEL
+    from training.comparator.pipeline import ComparatorPlan, run
+
+    plan = ComparatorPlan(data=data, out=out, comparisons=comparisons, processes=processes, model=DEFAULT_MODEL)
+    with share_bar("training") as watch:
+        card = run(plan, settings, tell=notices().print, watch=watch)
+    right = card["held_out"]["right"]
+    typer.echo(
+        f"{printable(out / 'comparator')}: {card['parameters']} parameters, {right:.1%} of held-out cells right; use it "
+        "with the `comparator` setting"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from engine.settings import EngineSettings
 from engine.timing import Clock
 from engine.values import ColorImage
 from engine.verify.evidence import Candidate, Evidence, add_appearance, verify_all
+from engine.verify.prints import Comparator
 
 LOOKS = (PHOTO_DETECTOR, CLOSER_DETECTOR)
 """Detectors of the first look at a photo and of the closer one."""
@@ -54,13 +56,14 @@ class Pipeline:
         catalogue: Catalogue,
         index: EmbeddedIndex,
         model: PatchModel,
+        comparator: Comparator,
         calibration: Calibration,
         settings: EngineSettings,
         *,
         pool: Executor | None = None,
     ) -> None:
         """pool: threads that may share the work of one photo."""
-        self._catalogue, self._index, self._model = catalogue, index, model
+        self._catalogue, self._index, self._model, self._comparator = catalogue, index, model, comparator
         self._calibration, self._settings, self._pool = calibration, settings, pool
         self._kept = KeptPictures(catalogue)
 
@@ -134,5 +137,5 @@ class Pipeline:
         """The first few, compared with the kept pictures: what is further behind does not answer."""
         first = found[: self._settings.compared]
         kept = [self._kept.get(one.candidate.picture_id) for one in first]
-        images, models = [image] * len(first), [self._model] * len(first)
-        return list((map if self._pool is None else self._pool.map)(add_appearance, first, images, kept, models))
+        look = partial(add_appearance, photo=image, model=self._model, comparator=self._comparator)
+        return list((map if self._pool is None else self._pool.map)(look, first, kept))

@@ -17,10 +17,11 @@ from engine.describe.records import KEYPOINTS
 from engine.settings import EngineSettings
 from engine.shortlist import votes
 from engine.verify.evidence import Candidate, add_appearance, verify_all
+from engine.verify.prints import Comparator
 from engine.verify.reference import Reference
 
 
-def warm_up(model: PatchModel) -> None:
+def warm_up(model: PatchModel, comparator: Comparator) -> None:
     """Takes a made-up picture through every stage; nothing is kept."""
     blocks = np.random.default_rng(0).integers(0, 255, (60, 45, 3), np.uint8)
     image = cv2.resize(blocks, (480, 640), interpolation=cv2.INTER_NEAREST)
@@ -33,8 +34,8 @@ def warm_up(model: PatchModel) -> None:
     words = query.words(half_bits=votes.SMALL.half_bits, count=votes.SMALL.words)
     votes.warm_up(record, counts, words, query.signatures)
     for evidence in verify_all(query, [Candidate(0, 1.0, rows, (360, 480))]):
-        add_appearance(evidence, image, Reference(image), model)
+        add_appearance(evidence, Reference(image), photo=image, model=model, comparator=comparator)
 
 
 if __name__ == "__main__":
-    warm_up(PatchModel(EngineSettings.model))
+    warm_up(PatchModel(EngineSettings.model), Comparator(EngineSettings.comparator))

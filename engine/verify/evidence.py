@@ -15,12 +15,13 @@ from engine.describe.patch_model import PatchModel
 from engine.describe.query import Query
 from engine.describe.records import unpack
 from engine.threads import run_both
-from engine.values import Array, ByteArray, ColorImage
+from engine.values import Array, ByteArray, ColorImage, FloatArray
 from engine.verify.appearance import compare, see
 from engine.verify.content import compare_content
 from engine.verify.homography import quad_is_sane
 from engine.verify.legibility import legibility
 from engine.verify.matching import Alignment, match
+from engine.verify.prints import Comparator, compare_prints
 from engine.verify.reference import Reference
 
 FEWEST_INLIERS = 6
@@ -56,6 +57,8 @@ class Evidence:
     """What the calibration reads; those of structure, colour and content where `add_appearance` has added them."""
     reference: Reference | None = None
     """The kept picture, where there is one and it was compared."""
+    judged: FloatArray | None = None
+    """What the comparator says of each cell (`Comparator.judge`), where it was asked."""
 
     @property
     def H_kept_to_photo(self) -> NDArray[np.float64]:
@@ -118,15 +121,23 @@ def _beyond_doubt(found: list[Evidence], rest: Sequence[Candidate]) -> bool:
     return not rest or rest[0].rank_score < FAR_BEHIND * best.candidate.rank_score
 
 
-def add_appearance(evidence: Evidence, photo: ColorImage, reference: Reference | None, model: PatchModel) -> Evidence:
-    """With the figures of structure, colour and content, and of how well they can be seen, where the picture was kept.
-    photo: the working image."""
+def add_appearance(
+    evidence: Evidence,
+    reference: Reference | None,
+    *,
+    photo: ColorImage,
+    model: PatchModel,
+    comparator: Comparator,
+) -> Evidence:
+    """With the figures of structure, colour, content and print, and of how well they can be seen, where the picture was
+    kept. photo: the working image."""
     if reference is None:
         return evidence
     compared = replace(evidence, reference=reference)
     H = compared.H_kept_to_photo
     seen = see(reference, photo, H)
     figures = dict(evidence.figures)
-    for part in (compare(seen), legibility(seen, H), compare_content(seen, model)):
+    judged = None if seen is None else comparator.judge(seen)
+    for part in (compare(seen), legibility(seen, H), compare_content(seen, model), compare_prints(seen, judged)):
         figures |= vars(part)
-    return replace(compared, figures=figures)
+    return replace(compared, figures=figures, judged=judged)

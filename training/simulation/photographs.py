@@ -27,12 +27,19 @@ from training.simulation.recipe import (
 from training.simulation.warp import Warp
 
 
-def render(picture: ColorImage, background: ColorImage, warp: Warp) -> ColorImage:
-    """The picture, seen through `warp`, in front of `background` (whose size is the photo's)."""
-    height, width = background.shape[:2]
+def sources(warp: Warp, size: tuple[int, int]) -> FloatArray:
+    """(H, W, 2): the pixel of the picture that each pixel of a photo of `size` (width, height) shows; NaN for none."""
+    width, height = size
     axes = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     grid = np.stack(np.meshgrid(*axes), -1).reshape(-1, 2)
-    source = warp.photo_to_picture(grid).reshape(height, width, 2)
+    return warp.photo_to_picture(grid).reshape(height, width, 2)
+
+
+def render(picture: ColorImage, background: ColorImage, warp: Warp, source: FloatArray | None = None) -> ColorImage:
+    """The picture, seen through `warp`, in front of `background` (whose size is the photo's). source: what `sources`
+    gives for the two, where it is known already."""
+    if source is None:
+        source = sources(warp, (background.shape[1], background.shape[0]))
     # A picture seen small is shrunk first, so that it does not alias.
     steps = np.abs(np.diff(source[::8], axis=1)[:, ::8]).max(-1)
     spread = float(np.median(steps[np.isfinite(steps)])) if np.isfinite(steps).any() else 0.0
@@ -135,9 +142,11 @@ def develop(finish: Finish, image: FloatArray, noise: FloatArray) -> ColorImage:
     return decoded
 
 
-def paint(recipe: Recipe, picture: ColorImage, others: list[ColorImage]) -> FloatArray:
-    """The photo before its noise, (H, W, 3) float32."""
-    image = render(picture, _background(recipe.background, others, recipe.size), recipe.warp)
+def paint(
+    recipe: Recipe, picture: ColorImage, others: list[ColorImage], source: FloatArray | None = None
+) -> FloatArray:
+    """The photo before its noise, (H, W, 3) float32. source: as in `render`."""
+    image = render(picture, _background(recipe.background, others, recipe.size), recipe.warp, source)
     if recipe.cover is not None:
         image = _occlude(recipe.cover, image, others)
     return _taken(recipe.lens, _lit(recipe.light, image.astype(np.float32), others))
@@ -153,11 +162,25 @@ def simulate(
 ) -> tuple[ColorImage, Warp]:
     """A photo of `picture` (H, W, 3 uint8) among `others`, 320-720 pixels long, and where it lies in it. uneven: its
     paper may have waves and folds."""
-    height, width = picture.shape[:2]
+    photos, warp = simulate_each([picture], others, rng, strength=strength, uneven=uneven)
+    return photos[0], warp
+
+
+def simulate_each(
+    pictures: list[ColorImage],
+    others: list[ColorImage],
+    rng: np.random.Generator,
+    *,
+    strength: float = 1.0,
+    uneven: bool = True,
+) -> tuple[list[ColorImage], Warp]:
+    """The same photo of each of several pictures of one size, to the grain of its noise, as if one were laid in the
+    place of the other."""
+    height, width = pictures[0].shape[:2]
     size = draw_size(rng, strength)
     recipe = draw_recipe(
         rng, picture_size=(width, height), size=size, others=len(others), strength=strength, uneven=uneven
     )
-    image = paint(recipe, picture, others)
-    noise: FloatArray = rng.standard_normal(image.shape, np.float32) * np.float32(recipe.lens.noise)
-    return develop(draw_finish(rng, strength), image, noise), recipe.warp
+    noise: FloatArray = rng.standard_normal((size[1], size[0], 3), np.float32) * np.float32(recipe.lens.noise)
+    finish, source = draw_finish(rng, strength), sources(recipe.warp, size)
+    return [develop(finish, paint(recipe, picture, others, source), noise) for picture in pictures], recipe.warp
