@@ -90,6 +90,11 @@ COMMANDS = {
         MEASURE,
         "Fit the match ratio and its default threshold to sets of your own.",
     ),
+    "series": Entry(
+        "cli.research.series:series",
+        MEASURE,
+        "Make a set of simulated photos of pictures whose sisters are in the gallery, too.",
+    ),
     "compare": Entry(
         "cli.research.compare:compare",
         MEASURE,

@@ -158,24 +158,35 @@ def calibrate(
         float | None,
         typer.Option(min=0.5, max=0.9999, help="Hold the share of errors with this confidence (default: as counted)."),
     ] = None,
+    made: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Set by `obverse series`: its looks count little, and choose no threshold; may be repeated.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit the match ratio and its default threshold to sets of your own."""
     from benchmarks.accuracy.calibrate import fit, write_calibration
 
     chosen_on = threshold_split or split
-    with _gallery(sets, distractors, limit, data, model) as (recognizer, evaluated):
+    with _gallery([*sets, *(made or ())], distractors, limit, data, model) as (recognizer, together):
+        evaluated, series = together[: len(sets)], together[len(sets) :]
         half = split if split is chosen_on else Split.ALL
         found = _collect(recognizer, evaluated, half, looks=looks, leave_one_out=leave_one_out)
+        of_series = _collect(recognizer, series, Split.ALL, leave_one_out=leave_one_out)
         fingerprint = recognizer.fingerprint
     seen = {half: [o for o in found if half is Split.ALL or o.side == half] for half in (split, chosen_on)}
-    fitted = fit(seen[split], threshold_on=seen[chosen_on], errors=errors, confidence=confidence)
+    fitted = fit(seen[split], made=of_series, threshold_on=seen[chosen_on], errors=errors, confidence=confidence)
     photos = sum(not o.left_out for o in seen[split]) // looks
     facts = {
         "sets": [s.name for s in evaluated],
         "photos": photos,
         "left_out": sum(o.left_out for o in seen[split]) // looks,
         "looks": looks,
+        "made": sum(not o.left_out for o in of_series),
         "errors": errors,
         "confidence": confidence,
         "split": str(split),

@@ -44,11 +44,11 @@ def train(
     ] = None,
     comparator: Annotated[
         bool,
-        typer.Option("--comparator", help="Train the network that compares prints; its data is COMPARISONS, not pairs."),
+        typer.Option(
+            "--comparator", help="Train the network that compares prints; its data is COMPARISONS, not pairs."
+        ),
     ] = False,
-    comparisons: Annotated[
-        int, typer.Option(min=100, help="Comparisons that a comparator learns from.")
-    ] = 12_000,
+    comparisons: Annotated[int, typer.Option(min=100, help="Comparisons that a comparator learns from.")] = 12_000,
 ) -> None:
     """Train the patch descriptor, or the comparator, on a folder of pictures and export it. Needs the `train` extra."""
     from engine.threads import processors
@@ -88,6 +88,6 @@ def _train_comparator(data: Path, out: Path, settings: Any, *, comparisons: int,
         card = run(plan, settings, tell=notices().print, watch=watch)
     right = card["held_out"]["right"]
     typer.echo(
-        f"{printable(out / 'comparator')}: {card['parameters']} parameters, {right:.1%} of held-out cells right; use it "
-        "with the `comparator` setting"
+        f"{printable(out / 'comparator')}: {card['parameters']} parameters, {right:.1%} of held-out cells right; "
+        "the `comparator` setting takes the folder"
     )

@@ -33,6 +33,7 @@ CONTENT_FIGURES = (
     "wide_differs",
     "region",
 )
+PRINT_FIGURES = ("print_median", "print_hidden", "print_enclosed", "print_contradicted")
 FULL_FIGURES = (
     *GEOMETRY_FIGURES,
     "structure",
@@ -46,6 +47,7 @@ FULL_FIGURES = (
     "visible",
     *LEGIBILITY_FIGURES,
     *CONTENT_FIGURES,
+    *PRINT_FIGURES,
 )
 """What the pair model may read of a candidate whose picture was kept; a fit names those that it does read, so that one
 that was made before some of them were known goes on."""

@@ -2,8 +2,8 @@
 
 It was trained on simulated photos of prints and of their made sisters (`training/comparator`). Of each cell it says how
 likely it shows the same print, another print, or nothing that would tell: a hand, glare, the end of the surface, too
-little detail. What an illustration inside a shared frame, one other word or another hue leave behind is a connected
-group of cells that differ.
+little detail. Another illustration inside a shared frame, another word or another hue leaves cells behind that differ,
+in a place that agreement surrounds.
 """
 
 from __future__ import annotations
@@ -50,32 +50,30 @@ class Comparator:
 @dataclass(frozen=True)
 class Prints:
     """What the judgements come to; shares are of the picture's contrast. The fields' names stand in
-    `calibration.json`."""
+    `calibration.json`. Chosen on the fit half of the evaluation sets (docs/decisions/0017)."""
 
-    print_same: float
-    """Of what can be seen, the share that shows the same print."""
+    print_median: float
+    """Median of the cells' log-odds of the same print against another, -6 to 6."""
     print_hidden: float
     """Share that cannot be told."""
-    print_differs: float
-    """Logarithm of the share that shows another print."""
-    print_region: float
-    """Logarithm of the share in the largest connected region of cells that show another print."""
     print_enclosed: float
-    """The same share within the hull of the cells that show the same print: another illustration in a shared frame is
-    enclosed by agreement, a hand or the side of a carton is not."""
-    print_worst: float
-    """Highest probability of another print in any window of 3 x 3 cells, as log-odds."""
-    print_odds: float
-    """Mean log-odds of the same print, within -6 to 6."""
+    """Share that shows another print within the hull of the cells that show the same: another illustration in a shared
+    frame is enclosed by agreement, a hand or the side of a carton is not."""
+    print_contradicted: float
+    """How surely one place differs where all else agrees; 0: no place does. A place alone says little of a photo that
+    agrees nowhere plainly: what is blurred or bent differs here and there."""
 
 
-UNTOLD = Prints(0.0, 1.0, -5.0, -5.0, -5.0, 0.0, 0.0)
-_LEAST = 0.004
-"""Share that counts as none: one cell of 256."""
+UNTOLD = Prints(-6.0, 1.0, 1.0, 0.0)
+"""Nothing could be compared: no better than another print."""
 _PLAIN = 3.0
 """Weight of a cell without any contrast, in units of the lightness' standard deviation: a colour can differ there."""
 _CLEAR = 6.0
 """Log-odds beyond which more evidence changes nothing."""
+_AGREES = 3.0
+"""Median log-odds from which on a picture counts as agreeing plainly."""
+_PLACE = 3
+"""Cells on a side of what counts as one place."""
 
 
 def compare_prints(seen: Seen | None, judged: FloatArray | None) -> Prints:
@@ -85,18 +83,13 @@ def compare_prints(seen: Seen | None, judged: FloatArray | None) -> Prints:
     weight = _contrast(seen)
     rows, columns = weight.shape
     same, differs, hidden = judged[:, :rows, :columns]
-    total = float(weight.sum())
-    told = float((weight * (same + differs)).sum())
-    odds = np.clip(np.log((same + 1e-4) / (differs + 1e-4)), -_CLEAR, _CLEAR)
+    median = float(np.median(np.clip(np.log((same + 1e-4) / (differs + 1e-4)), -_CLEAR, _CLEAR)))
     inside = _hull(same > 0.5)
     return Prints(
-        print_same=float((weight * same).sum()) / max(told, 1e-3),
-        print_hidden=float((weight * hidden).sum()) / total,
-        print_differs=float(np.log(_LEAST + (weight * differs).sum() / total)),
-        print_region=float(np.log(_LEAST + _largest(differs > 0.5, weight) / total)),
-        print_enclosed=float(np.log(_LEAST + (weight * differs * inside).sum() / max((weight * inside).sum(), 1.0))),
-        print_worst=_worst(differs, weight),
-        print_odds=float((weight * odds).sum()) / total,
+        print_median=median,
+        print_hidden=float((weight * hidden).sum() / weight.sum()),
+        print_enclosed=float((weight * differs * inside).sum() / max((weight * inside).sum(), 1.0)),
+        print_contradicted=max(0.0, _worst(differs, weight)) ** 2 * max(0.0, median - _AGREES),
     )
 
 
@@ -106,12 +99,6 @@ def _contrast(seen: Seen) -> FloatArray:
     rows, columns = min(GRID, lightness.shape[0] // CELL), min(GRID, lightness.shape[1] // CELL)
     cells = lightness[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
     return np.asarray(_PLAIN + np.minimum(cells.std((1, 3)), HIGH_CONTRAST), np.float32)
-
-
-def _largest(cells: Array, weight: FloatArray) -> float:
-    """Weight of the heaviest group of cells that share sides or corners."""
-    _, labels = cv2.connectedComponents(cells.astype(np.uint8), connectivity=8)
-    return float(np.bincount(labels.ravel(), weights=(weight * cells).ravel())[1:].max(initial=0))
 
 
 def _hull(cells: Array) -> Array:
@@ -124,7 +111,11 @@ def _hull(cells: Array) -> Array:
 
 
 def _worst(differs: FloatArray, weight: FloatArray) -> float:
-    """Log-odds of the window of 3 x 3 cells that most likely shows another print."""
-    sums = [cv2.boxFilter(values, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT) for values in (differs * weight, weight)]
+    """Log-odds, at most 6.9, of the place that most likely shows another print."""
+    side = (_PLACE, _PLACE)
+    sums = [
+        cv2.boxFilter(values, -1, side, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        for values in (differs * weight, weight)
+    ]
     share = float((sums[0] / sums[1]).max())
     return float(np.log((share + 1e-3) / (1 - share + 1e-3)))

@@ -96,10 +96,10 @@ def train(
         rate = settings.learning_rate * min(1.0, (step + 1) / _WARM_UP) * (1 - done)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        start = step * settings.batch % len(frames)
-        if start + settings.batch > len(frames):
-            order, start = torch.randperm(len(frames)), 0
-        rows = order[start : start + settings.batch].to(frames.device)
+        taken = step * settings.batch % len(frames)
+        if taken + settings.batch > len(frames):
+            order, taken = torch.randperm(len(frames)), 0
+        rows = order[taken : taken + settings.batch].to(frames.device)
         batch, wanted = varied(frames[rows].to(device), labels[rows].to(device))
         with torch.autocast(device.type, torch.bfloat16):
             judged = network(batch)
@@ -153,8 +153,12 @@ def _waved(photo: Tensor, pixels: Tensor) -> Tensor:
     count, _, height, width = photo.shape
     coarse = torch.randn((count, 2, 6, 6), device=photo.device) * pixels * (2 / width)
     moved = nn.functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)
-    still = nn.functional.affine_grid(torch.eye(2, 3, device=photo.device).expand(count, 2, 3), list(photo.shape), False)
-    return nn.functional.grid_sample(photo, still + moved.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
+    still = nn.functional.affine_grid(
+        torch.eye(2, 3, device=photo.device).expand(count, 2, 3), list(photo.shape), False
+    )
+    return nn.functional.grid_sample(
+        photo, still + moved.permute(0, 2, 3, 1), padding_mode="border", align_corners=False
+    )
 
 
 def cell_loss(judged: Tensor, labels: Tensor) -> Tensor:

@@ -76,7 +76,9 @@ def make_comparisons(kinds: dict[str, list[Path]], plan: ComparatorPlan, *, tell
     """Fills the shards that are missing; each has a seed of its own, so that processes need not talk."""
     folder = plan.out / "comparisons"
     folder.mkdir(parents=True, exist_ok=True)
-    work = [(kinds["val"], folder / f"val_{k:04d}.npz", 10**6 + k, SHARD, plan.model) for k in range(VALIDATION // SHARD)]
+    work = [
+        (kinds["val"], folder / f"val_{k:04d}.npz", 10**6 + k, SHARD, plan.model) for k in range(VALIDATION // SHARD)
+    ]
     for number, start in enumerate(range(0, plan.comparisons, SHARD)):
         wanted = min(SHARD, plan.comparisons - start)
         work.append((kinds["train"], folder / f"train_{number:04d}.npz", number, wanted, plan.model))

@@ -28,8 +28,8 @@ from engine.verify.appearance import Seen, see, warp_into
 from engine.verify.evidence import Candidate, verify
 from engine.verify.reference import FRAME, Reference, to_lab
 from engine.verify.registered import registered, shift_field, shifted
-from training.comparator.sisters import sister
 from training.simulation.photographs import simulate_each
+from training.simulation.sisters import sister
 from training.simulation.warp import Warp
 
 SAME, DIFFERENT, HIDDEN, UNKNOWN = 0, 1, 2, 3
@@ -108,7 +108,10 @@ def _on_ground(
     height, width = picture.shape[:2]
     mask = np.zeros((height, width), np.uint8)
     if rng.random() < 0.5:
-        centre, half = (width // 2, height // 2), (int(width * rng.uniform(0.36, 0.5)), int(height * rng.uniform(0.36, 0.5)))
+        centre, half = (
+            (width // 2, height // 2),
+            (int(width * rng.uniform(0.36, 0.5)), int(height * rng.uniform(0.36, 0.5))),
+        )
         cv2.ellipse(mask, centre, half, float(rng.uniform(0, 180)) if height == width else 0.0, 0, 360, 255, -1)
     else:
         corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
@@ -239,9 +242,7 @@ def _source(seen: Seen, H: NDArray[np.float64], field: FloatArray, warp: Warp) -
     return warp.photo_to_picture(in_photo).reshape(height, width, 2)
 
 
-def _astray(
-    seen: Seen, H: NDArray[np.float64], field: FloatArray, warp: Warp, size: tuple[int, int]
-) -> FloatArray:
+def _astray(seen: Seen, H: NDArray[np.float64], field: FloatArray, warp: Warp, size: tuple[int, int]) -> FloatArray:
     """Of each cell, how far (pixels of the frame) what it shows lies from what it should show."""
     width, height = seen.reference.size
     source = _source(seen, H, field, warp) * np.array([width / size[0], height / size[1]], np.float32)

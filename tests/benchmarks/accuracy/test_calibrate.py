@@ -126,13 +126,17 @@ class TestFitLogistic:
         b = fit_logistic(("a", "b", "c"), rows[::-1], labels[::-1])
         assert np.allclose(a.weights, b.weights, atol=1e-3)
 
-    def test_looks(self) -> None:
-        """The same rows twice weigh as much as once where two looks are one photo, and more where they are not."""
+    def test_counts(self) -> None:
+        """The same rows twice, each for a half, weigh as much as once, and more where each counts wholly; rows that
+        count nothing change nothing."""
         rows, labels = rows_of(100)
         once = fit_logistic(("a", "b", "c"), rows, labels)
-        twice = fit_logistic(("a", "b", "c"), 2 * rows, 2 * labels, looks=2)
+        twice = fit_logistic(("a", "b", "c"), 2 * rows, 2 * labels, counts=[0.5] * 200)
         more = fit_logistic(("a", "b", "c"), 2 * rows, 2 * labels)
+        others = [dict.fromkeys("abc", 9.0)] * 50
+        without = fit_logistic(("a", "b", "c"), rows + others, labels + [True] * 50, counts=[1.0] * 100 + [0.0] * 50)
         assert np.allclose(once.weights, twice.weights, atol=1e-3)
+        assert np.allclose(once.weights, without.weights, atol=1e-3)
         assert np.linalg.norm(more.weights) > 1.05 * np.linalg.norm(once.weights)
 
 
@@ -168,6 +172,15 @@ class TestFit:
         for part in ("pair_full", "pair_geometry", "answer"):
             assert np.allclose(getattr(one, part).weights, getattr(other, part).weights, atol=0.02)
         assert one.threshold == pytest.approx(other.threshold, abs=1)
+
+    def test_made_series(self) -> None:
+        """Made photos teach a little, and choose no threshold."""
+        photos = made_outcomes(200)
+        wrong = [replace(o, set="made", right=["wrong"]) for o in photos if o.right]
+        one, other = fit(photos), fit(photos, made=wrong)
+        assert 0 < np.linalg.norm(other.pair_full.weights) < 0.95 * np.linalg.norm(one.pair_full.weights)
+        assert other.threshold == choose_threshold(photos, other)
+        assert figures(photos, other, threshold=other.threshold)["recall_at_1"] > 0.9
 
     def test_threshold_of_other_looks(self) -> None:
         """The threshold may come from more looks than the regressions, which stay the same."""

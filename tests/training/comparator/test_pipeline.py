@@ -20,6 +20,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 from training.comparator import pipeline  # noqa: E402
 from training.comparator.learn import ComparatorSettings, varied  # noqa: E402
 from training.comparator.pipeline import ComparatorPlan, run  # noqa: E402
+from training.learn.train import unwatched  # noqa: E402
 
 
 def plan(data: Path, out: Path) -> ComparatorPlan:
@@ -35,7 +36,7 @@ def test_from_pictures_to_the_engine(pictures: Path, tmp_path: Path, monkeypatch
     monkeypatch.setattr(pipeline, "VALIDATION", 12)
     told: list[str] = []
     settings = ComparatorSettings(width=8, passes=2, batch=8, seed=1)
-    card = run(plan(pictures, tmp_path), settings, tell=told.append, watch=lambda share, state: None)
+    card = run(plan(pictures, tmp_path), settings, tell=told.append, watch=unwatched)
     assert card["int8_agrees_with_float32"] > 0.8
     assert (tmp_path / "comparator" / "comparator.json").exists()
     seen = see(Reference(poster(1)), tilted(poster(1)), H)
@@ -44,18 +45,18 @@ def test_from_pictures_to_the_engine(pictures: Path, tmp_path: Path, monkeypatch
     log = np.genfromtxt(tmp_path / "comparator.csv", delimiter=",", names=True)
     assert log["loss"][-1] < 2
     made = sum(line.startswith("comparisons:") for line in told)
-    run(plan(pictures, tmp_path), settings, tell=told.append, watch=lambda share, state: None)
+    run(plan(pictures, tmp_path), settings, tell=told.append, watch=unwatched)
     assert sum(line.startswith("comparisons:") for line in told) == made == 3
 
 
 def test_too_few_pictures(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ResearchError, match="0 pictures for 'train', 50 are needed"):
-        run(plan(tmp_path / "empty", tmp_path), ComparatorSettings(), tell=print, watch=lambda share, state: None)
+        run(plan(tmp_path / "empty", tmp_path), ComparatorSettings(), tell=print, watch=unwatched)
 
 
 def test_variations_keep_frames_and_labels_together() -> None:
-    """Whatever is mirrored, a cell's label stays with its pixels."""
+    """Whatever is mirrored or bent, a cell's label stays with its pixels; the picture's lightness is not touched."""
     frames = torch.zeros((1, 7, 256, 256), dtype=torch.uint8)
     frames[:, :, 32:48, 64:80] = 200
     labels = torch.zeros((1, 16, 16), dtype=torch.uint8)
@@ -64,5 +65,8 @@ def test_variations_keep_frames_and_labels_together() -> None:
     for _ in range(20):
         seen, wanted = varied(frames, labels)
         row, column = torch.nonzero(wanted[0])[0].tolist()
-        assert (seen[0, 0, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16] == 200).all()
-        assert (seen[0, 1] == seen[0, 4]).all()
+        cell = (0, slice(16 * row, 16 * row + 16), slice(16 * column, 16 * column + 16))
+        assert (seen[0][cell] == 200).all()
+        assert (seen[0, 0] == 200).sum() == 256
+        brighter = seen[0, 3][cell[1:]].mean() - seen[0, 3].mean()
+        assert brighter > 20

@@ -12,7 +12,7 @@ from engine.describe.patch_model import PatchModel
 from engine.image_files import list_pictures
 from tests.support.training_pictures import drawn
 from training.comparator.samples import DIFFERENT, HIDDEN, SAME, UNKNOWN, compare, generate
-from training.comparator.sisters import sister
+from training.simulation.sisters import sister
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def _soft(shape: tuple[int, ...], part: tuple[slice, slice], rng: np.random.Gene
 
 
 def _blend(one: ColorImage, other: ColorImage, weight: FloatArray) -> ColorImage:
-    return np.rint(one * (1 - weight) + other * weight).astype(np.uint8)
+    return np.asarray(np.rint(one * (1 - weight) + other * weight), np.uint8)
 
 
 def _within(picture: ColorImage, changed: ColorImage, rng: np.random.Generator, *, share: float) -> ColorImage:
@@ -91,9 +91,10 @@ def _inset(picture: ColorImage, other: ColorImage, rng: np.random.Generator, *, 
 
 
 def _recoloured(image: ColorImage, like: ColorImage) -> ColorImage:
-    ours, theirs = (cv2.cvtColor(i, cv2.COLOR_RGB2LAB).astype(np.float32) for i in (image, like))
+    ours, theirs = (np.asarray(cv2.cvtColor(i, cv2.COLOR_RGB2LAB), np.float32) for i in (image, like))
     moved = (ours - ours.mean((0, 1))) / (ours.std((0, 1)) + 1) * (theirs.std((0, 1)) + 1) + theirs.mean((0, 1))
-    return cv2.cvtColor(np.clip(moved, 0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
+    clipped = np.clip(moved, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(clipped, cv2.COLOR_LAB2RGB), np.uint8)
 
 
 def _moved(picture: ColorImage, rng: np.random.Generator) -> ColorImage:
