@@ -16,7 +16,7 @@ from engine.describe.query import Query
 from engine.describe.records import unpack
 from engine.threads import run_both
 from engine.values import Array, ByteArray, ColorImage
-from engine.verify.appearance import compare, see
+from engine.verify.appearance import Seen, compare, see
 from engine.verify.content import compare_content
 from engine.verify.homography import quad_is_sane
 from engine.verify.legibility import legibility
@@ -56,6 +56,8 @@ class Evidence:
     """What the calibration reads; those of structure, colour and content where `add_appearance` has added them."""
     reference: Reference | None = None
     """The kept picture, where there is one and it was compared."""
+    seen: Seen | None = None
+    """What the photo shows of it, where that is enough to be compared."""
 
     @property
     def H_kept_to_photo(self) -> NDArray[np.float64]:
@@ -129,4 +131,4 @@ def add_appearance(evidence: Evidence, photo: ColorImage, reference: Reference |
     figures = dict(evidence.figures)
     for part in (compare(seen), legibility(seen, H), compare_content(seen, model)):
         figures |= vars(part)
-    return replace(compared, figures=figures)
+    return replace(compared, figures=figures, seen=seen)
