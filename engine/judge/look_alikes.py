@@ -121,6 +121,4 @@ def compare_rivals(one: Evidence, other: Evidence, photo: ColorImage) -> Duel:
     """The duel of two candidates; only that there is a rival, where a picture was not kept."""
     if one.reference is None or other.reference is None:
         return UNMET
-    return duel(
-        one.reference, one.H_kept_to_photo, other.reference, other.H_kept_to_photo, photo, seen=one.seen
-    )
+    return duel(one.reference, one.H_kept_to_photo, other.reference, other.H_kept_to_photo, photo, seen=one.seen)

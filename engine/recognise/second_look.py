@@ -2,8 +2,8 @@
 
 A second look finds two kinds of pictures that the first one missed. One kind stood at the top of the first ranking,
 far ahead of all others, and lacked a little for an answer: more keypoints of all sizes decide. The other kind is so
-small in the photo that the first look had hardly a keypoint on it, and knows nothing of it: only the finest level of
-a larger image shows it. What was seen large and plainly, but cannot be told from its sisters, no second look decides.
+small in the photo that the first look had hardly a keypoint on it, and knows nothing of it: only the finest levels of
+a larger image show it. What was seen large and plainly, but cannot be told from its sisters, no second look decides.
 
 The figures do not depend on the calibration, so that a new fit of the match ratio leaves the gate as it is.
 """
@@ -20,7 +20,11 @@ from engine.judge.decision import SAME_PICTURE
 from engine.verify.evidence import INLIERS_BEYOND_DOUBT, Evidence
 
 LEAD = 0.8
-"""Lead from which on more keypoints may make an answer of the first candidate (docs/decisions/0015)."""
+"""Lead from which on more keypoints may make an answer of the first candidate: on the fit half any value up to 1 kept
+all that the closer look rescues (docs/decisions/0015)."""
+SEEN_PLAINLY = INLIERS_BEYOND_DOUBT
+"""Inliers of a candidate that was seen large and plainly: on the fit half, of made photos of small pictures none that a
+second look rescued had so many at the first."""
 
 
 class SecondLook(enum.Enum):
@@ -40,7 +44,7 @@ def second_look(ranking: Ranking, found: Sequence[Evidence]) -> SecondLook:
     if lead(ranking) >= LEAD:
         return SecondLook.CLOSER
     inliers = max((len(one.alignment.photo_rows) for one in found), default=0)
-    return SecondLook.NONE if inliers >= INLIERS_BEYOND_DOUBT else SecondLook.DISTANT
+    return SecondLook.NONE if inliers >= SEEN_PLAINLY else SecondLook.DISTANT
 
 
 def lead(ranking: Ranking) -> float:
