@@ -174,7 +174,8 @@ def coarse_colours(*labs: FloatArray, mask: NDArray[np.bool_]) -> list[FloatArra
 
 @cache
 def _area_means(pixels: int, cells: int) -> FloatArray:
-    """(cells, pixels): each cell is the mean of what it covers of the pixels in a line."""
+    """(cells, pixels): each cell is the mean of what it covers of the pixels in a line. There are a few hundred of
+    these: a frame has 32 to 256 pixels on a side."""
     edges = np.linspace(0, pixels, cells + 1)[:, None]
     starts = np.arange(pixels)
     overlap = np.minimum(edges[1:], starts + 1) - np.maximum(edges[:-1], starts)
