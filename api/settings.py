@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     )
     second_look: bool = Field(
         EngineSettings.second_look,
-        description="A photo in which nothing is found is searched again, finer and in windows.",
+        description="A photo in which nothing is found is searched again, finer, where that may help.",
     )
     keep_pictures: bool = Field(
         EngineSettings.keep_pictures,

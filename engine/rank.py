@@ -117,17 +117,15 @@ def _best_agreement(x, y, u, v, log_scale, turn, weight, found):  # type: ignore
         cos, sin = size * np.cos(turn[i]), size * np.sin(turn[i])
         limit = (np.float32(0.08 * 480) * size) ** 2
         total = np.float32(0)
-        for j in range(found):
-            if abs(log_scale[j] - log_scale[i]) > np.float32(0.47):
-                continue
+        for j in range(found):  # without a branch, so that it becomes vector instructions
             bend = turn[j] - turn[i]
             bend -= np.float32(2 * np.pi) * np.rint(bend / np.float32(2 * np.pi))
-            if abs(bend) > np.float32(0.6):
-                continue
             du, dv = u[j] - u[i], v[j] - v[i]
             ex = x[i] + cos * du - sin * dv - x[j]
             ey = y[i] + sin * du + cos * dv - y[j]
-            if ex * ex + ey * ey < limit:
-                total += weight[j]
+            near = ex * ex + ey * ey < limit
+            same_scale = abs(log_scale[j] - log_scale[i]) <= np.float32(0.47)
+            agrees = near & same_scale & (abs(bend) <= np.float32(0.6))
+            total += weight[j] if agrees else np.float32(0)
         best = max(best, total)
     return best

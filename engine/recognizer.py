@@ -383,12 +383,12 @@ class Recognizer:
         channels: Sequence[str | Channel],
         *,
         clock: Clock | None = None,
-        detectors: tuple[DetectorSettings, DetectorSettings] = LOOKS,
+        detectors: tuple[DetectorSettings, DetectorSettings, DetectorSettings] = LOOKS,
         without: Collection[int] = (),
     ) -> Examination:
         """Everything but the judgement: what the photo was searched with, the ranking, and the verified candidates.
-        detectors: of the first look and of the closer one; without: numbers of pictures that the search does not see,
-        as if they were not in the gallery. Raises what `recognise` does."""
+        detectors: of the first look, then of the two of which one may follow; without: numbers of pictures that the
+        search does not see, as if they were not in the gallery. Raises what `recognise` does."""
         numbers = self._numbers(channels)
         index, pipeline = self._searched  # at one moment: the pipeline searches the index that is refreshed here
         index.refresh()

@@ -52,8 +52,8 @@ class EngineSettings:
     compared: int = 4
     """Verified candidates that are compared with the kept pictures: what is further behind does not answer."""
     second_look: bool = True
-    """When nothing comes near to an answer, the photo is described again, finer and fainter, and windows of it are
-    searched too; such photos take about three times as long."""
+    """When nothing comes near to an answer, the photo is described again, finer and fainter, where that may find
+    something (`engine.recognise.second_look`); such photos take about twice as long."""
     keep_pictures: bool = True
     """Store a normalised JPEG of each picture (long side at most 640 pixels); without it there is no structure and
     colour check, and `reindex` needs the source folder."""

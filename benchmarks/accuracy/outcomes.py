@@ -9,11 +9,12 @@ from pathlib import Path
 
 from benchmarks.sets import CHANNEL, EvaluationSet, side_of
 from engine.catalogue import Channel, Picture
-from engine.describe.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, DetectorSettings
+from engine.describe.keypoints import DetectorSettings
 from engine.errors import PictureNotFound, TooFewFeatures
 from engine.judge.calibration import Calibration, answer_figures
 from engine.judge.decision import pair_rivals, same_picture
 from engine.judge.look_alikes import NO_RIVAL, UNMET, Duel, compare_rivals
+from engine.recognise.pipeline import LOOKS
 from engine.recognizer import Recognizer
 from engine.timing import Clock
 from engine.values import ColorImage
@@ -98,12 +99,14 @@ def _look(
     """And the numbers of the right pictures and of their copies, as far as these were verified beside them."""
     references, clock = evaluation.truth[query], Clock()
     right = {evaluation.identifier(r) for r in references}
-    detectors = (_resized(PHOTO_DETECTOR, size), _resized(CLOSER_DETECTOR, size))
+    first, distant, closer = (_resized(detector, size) for detector in LOOKS)
     found: list[Evidence] = []
     twins: list[list[int]] = []
     duels: dict[str, dict[str, float]] = {}
     try:
-        examined = recognizer.examine(photo, [channel], clock=clock, detectors=detectors, without=without)
+        examined = recognizer.examine(
+            photo, [channel], clock=clock, detectors=(first, distant, closer), without=without
+        )
         with clock.stage("judge"):
             recognizer.judge(examined)
         found = examined.found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.describe.keypoints import PHOTO_DETECTOR, PICTURE_DETECTOR, DetectorSettings, Keypoints, detect
+from engine.describe.keypoints import LEVELS, PHOTO_DETECTOR, PICTURE_DETECTOR, DetectorSettings, Keypoints, detect
 from engine.describe.orb_bits import describe_orb
 from engine.describe.patch_model import PatchModel
 from engine.describe.patches import extract_patches
@@ -123,6 +123,8 @@ def feature_fingerprint() -> str:
         f"fast_threshold={d.fast_threshold}, faint_threshold={d.faint_threshold}, faint_below={d.faint_below}, "
         f"cells={d.cells}, contrast={d.contrast}))"
     )
+    if d.levels != LEVELS:  # a later setting: with its default the fingerprint stays what it was
+        facts += f", levels={d.levels}"
     return hashlib.sha256(facts.encode()).hexdigest()[:8]
 
 

@@ -16,15 +16,14 @@ from engine.values import ColorImage, FloatArray
 from engine.verify.appearance import (
     HIGH_CONTRAST,
     LEAST_SHARED,
-    SHIFT,
+    Seen,
     chroma_distance,
     coarse_colours,
-    correlation,
-    padded,
     warp_into,
 )
+from engine.verify.cells import CELL, cell_places, cell_spreads, covered, found_again, padded
 from engine.verify.evidence import Evidence
-from engine.verify.reference import CELL, PLAIN, Reference, to_lab
+from engine.verify.reference import PLAIN, Reference, to_lab
 
 _DRAWN = 1.5 * PLAIN
 """Standard deviation of lightness from which on a cell says something; a plain cell of one picture beside a drawn one
@@ -65,15 +64,22 @@ def duel(
     rival: Reference,
     H_rival_to_photo: NDArray[np.float64],
     photo: ColorImage,
+    *,
+    seen: Seen | None = None,
 ) -> Duel:
-    """photo: RGB uint8; homographies in pixels of these images."""
-    seen, covered = warp_into(photo, H_picture_to_photo @ reference.to_picture, reference.size)
+    """photo: RGB uint8; homographies in pixels of these images. seen: what `engine.verify.appearance.see` made of the
+    picture, the photo and its homography, where that is at hand."""
+    if seen is None:
+        shown, inside = warp_into(photo, H_picture_to_photo @ reference.to_picture, reference.size)
+        lab = to_lab(shown)
+    else:
+        lab, inside = seen.lab, seen.mask
     H_frame_to_rival = np.linalg.pinv(H_rival_to_photo) @ H_picture_to_photo @ reference.to_picture
     other, there = warp_into(rival.picture, H_frame_to_rival, reference.size)
-    mask = covered & there
+    mask = inside & there
     if mask.mean() < LEAST_SHARED:
         return Duel(1.0, 0.0, 0.0, 0.0, float(mask.mean()))
-    labs = reference.lab, to_lab(other), to_lab(seen)
+    labs = reference.lab, to_lab(other), lab
     structure, alike = _structure(*(lab[..., 0] for lab in labs), mask=mask)
     return Duel(1.0, structure, _colour(*coarse_colours(*labs, mask=mask)), alike, float(mask.mean()))
 
@@ -82,29 +88,23 @@ def _structure(
     ours: FloatArray, theirs: FloatArray, seen: FloatArray, *, mask: NDArray[np.bool_]
 ) -> tuple[float, float]:
     height, width = ours.shape
-    windows_seen, windows_theirs = padded(seen), padded(theirs)
+    bordered_seen, bordered_theirs = padded(seen), padded(theirs)
+    places = cell_places((width, height), CELL // 2)
+    spreads = np.stack([cell_spreads(image, places) for image in (ours, theirs)], 1)
+    compared = (covered(mask, places) == 1) & (spreads.max(1) >= _DRAWN)
     difference = total = 0.0
     resemblances = []
-    for top in range(0, height - CELL + 1, CELL // 2):
-        for left in range(0, width - CELL + 1, CELL // 2):
-            at = slice(top, top + CELL), slice(left, left + CELL)
-            if not mask[at].all():
-                continue
-            a, b = ours[at], theirs[at]
-            spread_a, spread_b = float(a.std()), float(b.std())
-            if max(spread_a, spread_b) < _DRAWN:
-                continue
-            around = slice(top, top + CELL + 2 * SHIFT), slice(left, left + CELL + 2 * SHIFT)
-            window = windows_seen[around]
-            drawn_a, drawn_b = spread_a > PLAIN, spread_b > PLAIN
-            alike = correlation(windows_theirs[around], a) if drawn_a and drawn_b else 0.0
-            resemblances.append(alike)
-            weight = max(0.0, _SAME - alike) * min(max(spread_a, spread_b), HIGH_CONTRAST)
-            if weight:
-                for_a = correlation(window, a) if drawn_a else 0.0
-                for_b = correlation(window, b) if drawn_b else 0.0
-                difference += weight * (for_a - for_b)
-                total += weight
+    for (left, top), (spread_a, spread_b) in zip(places[compared].tolist(), spreads[compared].tolist(), strict=True):
+        at = left, top
+        drawn_a, drawn_b = spread_a > PLAIN, spread_b > PLAIN
+        alike = found_again(bordered_theirs, ours, at)[0] if drawn_a and drawn_b else 0.0
+        resemblances.append(alike)
+        weight = max(0.0, _SAME - alike) * min(max(spread_a, spread_b), HIGH_CONTRAST)
+        if weight:
+            for_a = found_again(bordered_seen, ours, at)[0] if drawn_a else 0.0
+            for_b = found_again(bordered_seen, theirs, at)[0] if drawn_b else 0.0
+            difference += weight * (for_a - for_b)
+            total += weight
     return difference / (total + _FEW_CELLS), float(np.mean(resemblances)) if resemblances else 0.0
 
 
@@ -121,4 +121,4 @@ def compare_rivals(one: Evidence, other: Evidence, photo: ColorImage) -> Duel:
     """The duel of two candidates; only that there is a rival, where a picture was not kept."""
     if one.reference is None or other.reference is None:
         return UNMET
-    return duel(one.reference, one.H_kept_to_photo, other.reference, other.H_kept_to_photo, photo)
+    return duel(one.reference, one.H_kept_to_photo, other.reference, other.H_kept_to_photo, photo, seen=one.seen)

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.catalogue import Catalogue
 from engine.describe.features import describe_clearly, describe_photo
-from engine.describe.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, DetectorSettings
+from engine.describe.keypoints import CLOSER_DETECTOR, DISTANT_DETECTOR, PHOTO_DETECTOR, DetectorSettings
 from engine.describe.orb_bits import BYTES
 from engine.describe.patch_model import PatchModel
 from engine.describe.query import Query
@@ -24,14 +24,18 @@ from engine.index.ranking import Ranking
 from engine.judge.calibration import Calibration
 from engine.judge.decision import best_logit
 from engine.recognise.kept_pictures import KeptPictures
+from engine.recognise.second_look import SecondLook, second_look
 from engine.settings import EngineSettings
 from engine.timing import Clock
 from engine.values import ColorImage
 from engine.verify.evidence import Candidate, Evidence, add_appearance, verify_all
 from engine.verify.prints import Comparator
 
-LOOKS = (PHOTO_DETECTOR, CLOSER_DETECTOR)
-"""Detectors of the first look at a photo and of the closer one."""
+LOOKS = (PHOTO_DETECTOR, DISTANT_DETECTOR, CLOSER_DETECTOR)
+"""Detectors of the first look at a photo, then of the two of which one may follow: distant and closer."""
+HOPELESS = 3.5
+"""Score of the ranking up to which a candidate is not verified: four or five matches that agree. The least of 347 right
+answers on the fit half was 6.3 (docs/decisions/0015)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,20 +77,30 @@ class Pipeline:
         channels: Sequence[int],
         clock: Clock,
         *,
-        detectors: tuple[DetectorSettings, DetectorSettings] = LOOKS,
+        detectors: tuple[DetectorSettings, DetectorSettings, DetectorSettings] = LOOKS,
         without: Collection[int] = (),
     ) -> Examination:
-        """Everything but the judgement. A closer look follows where the first finds nothing that comes near to an
-        answer. detectors: as in LOOKS; without: numbers of pictures that are not seen. Raises the ImageErrors,
-        TooFewFeatures among them."""
+        """Everything but the judgement. A second look follows where the first finds nothing that comes near to an
+        answer and `second_look` says that it may. detectors: as in LOOKS; without: numbers of pictures that are not
+        seen. Raises the ImageErrors, TooFewFeatures among them."""
         with clock.stage("decode"):
             encoded = EncodedImage(photo, limits=self._settings.limits)
-        first = self._look(encoded, channels, detectors[0], clock, closer=False, without=without)
+        of_first, of_distant, of_closer = detectors
+        first = self._look(encoded, channels, of_first, clock, closer=False, without=without)
         score = best_logit(first.found, self._calibration)
         if not self._settings.second_look or score >= 0:
             return first
-        closer = self._look(encoded, channels, detectors[1], clock, closer=True, without=without)
-        return closer if best_logit(closer.found, self._calibration) > score else first
+        kind = second_look(first.ranking, first.found)
+        if kind is SecondLook.NONE:
+            return first
+        closer = kind is SecondLook.CLOSER
+        try:
+            second = self._look(
+                encoded, channels, of_closer if closer else of_distant, clock, closer=closer, without=without
+            )
+        except TooFewFeatures:  # a blurred photo has none on the finest levels
+            return first
+        return second if best_logit(second.found, self._calibration) > score else first
 
     def _look(
         self,
@@ -121,14 +135,14 @@ class Pipeline:
         return Examination(image, photo.size, query, ranking, found)
 
     def _candidates(self, ranking: Ranking) -> list[Candidate]:
-        """The best of a ranking, ready to verify; those that were removed meanwhile are left out."""
+        """The best of a ranking, ready to verify; hopeless ones are left out, and those that were removed meanwhile."""
         best = list(zip(ranking.pictures.tolist(), ranking.scores.tolist(), ranking.records, strict=False))
         known = self._catalogue.pictures_by_id([number for number, _, _ in best])
         bits = self._catalogue.orb_bits(list(known)) if self._settings.verifier == "orb" else {}
         result = []
         for number, score, rows in best:
             picture = known.get(number)
-            if picture is not None and score > 0:
+            if picture is not None and score > HOPELESS:
                 orb = np.frombuffer(bits[number], np.uint8).reshape(-1, BYTES) if number in bits else None
                 result.append(Candidate(number, score, rows, frame_size((picture.width, picture.height)), orb))
         return result

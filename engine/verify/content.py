@@ -16,7 +16,8 @@ import numpy as np
 from engine.describe.patch_model import PatchModel
 from engine.values import Array, FloatArray
 from engine.verify.appearance import HIGH_CONTRAST, Seen
-from engine.verify.reference import CELL, describe_cells
+from engine.verify.cells import CELL
+from engine.verify.reference import describe_cells
 
 DIFFERS = 0.3
 """Similarity below which a cell counts as another print. Measured on a series that shares a frame: right pictures have

@@ -16,7 +16,7 @@ from engine.describe.query import Query
 from engine.describe.records import unpack
 from engine.threads import run_both
 from engine.values import Array, ByteArray, ColorImage, FloatArray
-from engine.verify.appearance import compare, see
+from engine.verify.appearance import Seen, compare, see
 from engine.verify.content import compare_content
 from engine.verify.homography import quad_is_sane
 from engine.verify.legibility import legibility
@@ -57,6 +57,8 @@ class Evidence:
     """What the calibration reads; those of structure, colour and content where `add_appearance` has added them."""
     reference: Reference | None = None
     """The kept picture, where there is one and it was compared."""
+    seen: Seen | None = None
+    """What the photo shows of it, where that is enough to be compared."""
     judged: FloatArray | None = None
     """What the comparator says of each cell (`Comparator.judge`), where it was asked."""
 
@@ -140,4 +142,4 @@ def add_appearance(
     judged = None if seen is None else comparator.judge(seen)
     for part in (compare(seen), legibility(seen, H), compare_content(seen, model), compare_prints(seen, judged)):
         figures |= vars(part)
-    return replace(compared, figures=figures, judged=judged)
+    return replace(compared, figures=figures, seen=seen, judged=judged)

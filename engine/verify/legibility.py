@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.values import Array, FloatArray
+from engine.values import Array
 from engine.verify.appearance import Seen
+from engine.verify.cells import cell_means, cell_spreads
 from engine.verify.homography import project
-from engine.verify.reference import CELL, FRAME
+from engine.verify.reference import FRAME
 
 _FINE, _MIDDLE = 1.0, 3.0
 """Standard deviations of the Gaussians, pixels of the frame, that divide fine from middle detail, and that from
@@ -51,7 +52,7 @@ def legibility(seen: Seen | None, H_picture_to_photo: NDArray[np.float64]) -> Le
     """H maps the picture's pixels to those of the working photo; UNREADABLE where there is nothing to compare."""
     if seen is None:
         return UNREADABLE
-    theirs = np.array([float(cell.std()) for cell in _cut(seen.lab[..., 0], seen.places + seen.shifts)])
+    theirs = cell_spreads(seen.lab[..., 0], seen.places + seen.shifts)
     height, width = seen.reference.picture.shape[:2]
     quad = project(H_picture_to_photo, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64))
     area = max(float(cv2.contourArea(quad.astype(np.float32))), 1.0)
@@ -66,11 +67,6 @@ def legibility(seen: Seen | None, H_picture_to_photo: NDArray[np.float64]) -> Le
     )
 
 
-def _cut(image: FloatArray, places: Array) -> list[FloatArray]:
-    """Cells at `places` (left, top); right and below as far as they lie in the image, left and above moved into it."""
-    return [image[max(y, 0) : max(y, 0) + CELL, max(x, 0) : max(x, 0) + CELL] for x, y in places.tolist()]
-
-
 def _detail(seen: Seen) -> float:
     """Where no cell agrees, of all cells."""
     agree = seen.scores > _AGREES
@@ -81,7 +77,7 @@ def _detail(seen: Seen) -> float:
         lightness = np.ascontiguousarray(image[..., 0])
         fine_away, middle_away = (cv2.GaussianBlur(lightness, (0, 0), sigma) for sigma in (_FINE, _MIDDLE))
         fine, middle = (lightness - fine_away) ** 2, (fine_away - middle_away) ** 2
-        sums = [sum(float(cell.mean()) for cell in _cut(band, places[agree])) for band in (fine, middle)]
+        sums = [float(cell_means(band, places[agree]).sum()) for band in (fine, middle)]
         sharpness.append(np.log((sums[0] + _NOISE) / (sums[1] + _NOISE)))
     return float(sharpness[1] - sharpness[0])
 

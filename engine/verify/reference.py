@@ -8,10 +8,10 @@ import numpy as np
 from engine.describe.patch_model import PatchModel
 from engine.describe.patches import PATCH_SIDE
 from engine.values import Array, ByteArray, ColorImage, FloatArray
+from engine.verify.cells import CELL, cell_places, cell_spreads
 
 FRAME = 256
 """Longer side of the frame in which picture and photo are compared, pixels."""
-CELL = 32
 PLAIN = 4.0
 """Standard deviation of lightness below which a cell is plain: it would correlate with anything."""
 
@@ -31,22 +31,13 @@ class Reference:
         """3x3, from pixels of the frame to those of the picture."""
         self.lab = to_lab(cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA))
         """(H, W, 3) float32 in 8-bit Lab units."""
-        self.places, self.contrast = self._drawn_cells()
+        places = cell_places(self.size)
+        spreads = cell_spreads(self.lab[..., 0], places).astype(np.float32)
+        drawn = spreads >= PLAIN
+        self.places, self.contrast = places[drawn], spreads[drawn]
         """(N, 2) int64, left and top of the cells that are not plain; (N,) float32, standard deviations of
         lightness."""
         self._described: tuple[PatchModel, FloatArray] | None = None
-
-    def _drawn_cells(self) -> tuple[Array, FloatArray]:
-        width, height = self.size
-        lightness = self.lab[..., 0]
-        places, contrast = [], []
-        for top in range(0, height - CELL + 1, CELL):
-            for left in range(0, width - CELL + 1, CELL):
-                spread = float(lightness[top : top + CELL, left : left + CELL].std())
-                if spread >= PLAIN:
-                    places.append((left, top))
-                    contrast.append(spread)
-        return np.array(places, np.int64).reshape(-1, 2), np.array(contrast, np.float32)
 
     def describe(self, model: PatchModel) -> FloatArray:
         """(2, N, D) float32 descriptors of the cells, and of twice their size around them."""

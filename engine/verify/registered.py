@@ -12,7 +12,8 @@ import numpy as np
 
 from engine.values import ByteArray, FloatArray
 from engine.verify.appearance import Seen
-from engine.verify.reference import CELL, FRAME
+from engine.verify.cells import CELL
+from engine.verify.reference import FRAME
 
 CHANNELS = 7
 """Lab of the picture, Lab of the photo, and where the photo covers the frame."""

@@ -40,12 +40,6 @@ class TestSettings:
             for seed in (0, 4, 5):
                 photo = photo_of(poster(seed), seed=seed, strength=0.2)
                 found = recognizer.recognise(photo.jpeg, ["posters"], k=2)
-                if seed == 5 and not settings.keep_pictures:
-                    # Six chance matches verify another poster, and without pictures the two cannot meet: a
-                    # rival that may be a look-alike keeps the right one from being answered.
-                    assert len(found.results) == 2
-                    assert found.results[0].picture.identifier == "poster.5"
-                    continue
                 assert_answer(found, f"poster.{seed}")
                 assert ("structure" in found.results[0].figures) is settings.keep_pictures
             stranger = photo_of(poster(1000), seed=1, strength=0.2)

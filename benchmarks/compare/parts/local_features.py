@@ -15,10 +15,11 @@ import numpy as np
 
 from benchmarks.compare.parts.feature_store import Arrays
 from engine.describe.features import describe_photo, describe_picture
-from engine.describe.keypoints import CLOSER_DETECTOR, PHOTO_DETECTOR, PICTURE_DETECTOR
+from engine.describe.keypoints import PICTURE_DETECTOR
 from engine.describe.patch_model import PatchModel
 from engine.errors import ResearchError
 from engine.image import resize_long_side, to_gray
+from engine.recognise.pipeline import LOOKS
 from engine.values import Array, ColorImage
 
 PICTURE_SIDE = PHOTO_SIDE = 640
@@ -79,7 +80,7 @@ def _words(bits: Array) -> Array:
 
 def fingerprint(model: PatchModel) -> str:
     """A name for the model and for the keypoints that it describes: what was kept under another one is made anew."""
-    detectors = hashlib.sha256(repr((PICTURE_DETECTOR, PHOTO_DETECTOR, CLOSER_DETECTOR)).encode())
+    detectors = hashlib.sha256(repr((PICTURE_DETECTOR, *LOOKS)).encode())
     return f"{model.fingerprint}-{detectors.hexdigest()[:8]}"
 
 

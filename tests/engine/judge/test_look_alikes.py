@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.judge.look_alikes import Duel
 from engine.judge.look_alikes import duel as duel_of
+from engine.verify.appearance import see
 from engine.verify.reference import Reference
 from tests.support.drawn import H_TILTED as H
 from tests.support.drawn import poster, tilted
@@ -55,6 +56,12 @@ class TestDuel:
         assert abs(found.structure) < 0.02
         assert abs(found.colour) < 0.02
         assert found.alike > 0.95
+
+    def test_what_was_seen_before(self) -> None:
+        """The frame that `see` made of the photo is taken as it is: the duel is the same to the bit."""
+        ours, photo = Reference(variant()), tilted(variant())
+        given = duel_of(ours, H, Reference(other_variant()), H, photo, seen=see(ours, photo, H))
+        assert given == duel(variant(), H, other_variant(), H, photo)
 
     def test_rival_elsewhere(self) -> None:
         """Pictures that do not overlap in the photo have nothing to compare."""

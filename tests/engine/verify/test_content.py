@@ -8,9 +8,10 @@ import pytest
 
 from engine.describe.patch_model import PatchModel
 from engine.verify.appearance import see
+from engine.verify.cells import CELL
 from engine.verify.content import NO_CONTENT, Content, compare_content
 from engine.verify.legibility import UNREADABLE, Legibility, legibility
-from engine.verify.reference import CELL, Reference
+from engine.verify.reference import Reference
 from tests.support.drawn import H_TILTED as H
 from tests.support.drawn import flat, poster, tilted
 

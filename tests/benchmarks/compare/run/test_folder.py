@@ -16,9 +16,9 @@ from benchmarks.compare.parts.local_features import Patches
 from benchmarks.compare.run.folder import OtherRun
 from benchmarks.compare.run.runner import run
 from benchmarks.compare.settings import RunSettings
-from engine.describe.keypoints import PHOTO_DETECTOR
 from engine.describe.patch_model import PatchModel
 from engine.errors import ResearchError
+from engine.recognise.pipeline import LOOKS
 from engine.verify.homography import project
 from tests.support.comparisons import compare
 from tests.support.drawn_sets import TILT
@@ -81,7 +81,8 @@ class TestOtherRun:
         """Nor is what the same network answered from keypoints that are chosen otherwise, nor its features."""
         compare(tmp_path, material, ["phash"])
         kind = Patches(PatchModel()).kind
-        monkeypatch.setattr("benchmarks.compare.parts.local_features.PHOTO_DETECTOR", replace(PHOTO_DETECTOR, cells=10))
+        others = (replace(LOOKS[0], cells=10), *LOOKS[1:])
+        monkeypatch.setattr("benchmarks.compare.parts.local_features.LOOKS", others)
         assert Patches(PatchModel()).kind != kind
         with pytest.raises(OtherRun, match="other model; give another --out"):
             compare(tmp_path, material, ["phash"])
