@@ -116,6 +116,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
     """The engine's share of the service's settings."""
     return EngineSettings(
         model=EngineSettings.model if settings.model is None else settings.model,
+        comparator=EngineSettings.comparator if settings.comparator is None else settings.comparator,
         limits=ImageLimits(max_bytes=settings.max_image_bytes),
         calibration=settings.calibration,
         default_threshold=settings.default_threshold,

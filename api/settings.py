@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0: any free one.")
     model: Path | None = Field(None, description="Folder of the patch network; unset: the shipped one.")
+    comparator: Path | None = Field(
+        None, description="Folder of the network that compares prints; unset: the shipped one."
+    )
     calibration: Path | None = Field(None, description="File of a fit by `obverse calibrate`; unset: the shipped one.")
     default_threshold: float | None = Field(
         EngineSettings.default_threshold,

@@ -24,7 +24,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt, if it is there.")] = False,
     start: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Another training's checkpoint.pt to begin with.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Weights of another training to begin with.")
     ] = None,
     teacher: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="A model's folder, to learn its descriptors, too.")
@@ -60,7 +60,11 @@ def train(
         except ResearchError as error:
             raise typer.BadParameter(str(error), param_hint="--config") from error
         if comparator:
-            _train_comparator(data, out, settings, comparisons=comparisons, processes=processes or processors())
+            if resume or teacher or on_device is not None:
+                raise typer.BadParameter("--resume, --teacher and --on-device are of the patch descriptor's training")
+            _train_comparator(
+                data, out, settings, start=start, comparisons=comparisons, processes=processes or processors()
+            )
             return
         plan = Plan(
             data=data,
@@ -79,11 +83,15 @@ def train(
     )
 
 
-def _train_comparator(data: Path, out: Path, settings: Any, *, comparisons: int, processes: int) -> None:
+def _train_comparator(
+    data: Path, out: Path, settings: Any, *, start: Path | None, comparisons: int, processes: int
+) -> None:
     from engine.settings import DEFAULT_MODEL
     from training.comparator.pipeline import ComparatorPlan, run
 
-    plan = ComparatorPlan(data=data, out=out, comparisons=comparisons, processes=processes, model=DEFAULT_MODEL)
+    plan = ComparatorPlan(
+        data=data, out=out, comparisons=comparisons, processes=processes, model=DEFAULT_MODEL, start=start
+    )
     with share_bar("training") as watch:
         card = run(plan, settings, tell=notices().print, watch=watch)
     right = card["held_out"]["right"]

@@ -31,6 +31,7 @@ class TestEngineSettings:
             ("keep_pictures", "false", False),
             ("threads", "1", 1),
             ("model", "elsewhere", Path("elsewhere")),
+            ("comparator", "elsewhere", Path("elsewhere")),
             ("calibration", "fit.json", Path("fit.json")),
         ],
     )

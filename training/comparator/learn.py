@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -74,7 +75,7 @@ def train(
     held_frames, held_labels = load(folder, "val")
     network = Comparator(width=settings.width).to(device)
     if start is not None:
-        _begin_with(network, start)
+        begin_with(network, start)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     steps = max(1, int(settings.passes * len(frames) / settings.batch))
     order, started, losses = torch.randperm(len(frames)), time.monotonic(), list[float]()
@@ -112,11 +113,12 @@ def train(
         watch(done, f"step {step} of {steps}, loss {losses[-1]:.3f}, held-out loss {figures['loss']:.3f}")
 
 
-def _begin_with(network: Comparator, start: Path) -> None:
-    state: dict[str, Any] = torch.load(start, weights_only=True, map_location="cpu")
+def begin_with(network: Comparator, start: Path) -> None:
+    """Takes the weights of another training's comparator.pt. Raises ResearchError where it holds none of this width."""
     try:
+        state: dict[str, Any] = torch.load(start, weights_only=True, map_location="cpu")
         network.load_state_dict(state["weights"])
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, pickle.UnpicklingError) as error:
         raise ResearchError(f"{start} holds no comparator of width {network.width}: {error}") from error
 
 

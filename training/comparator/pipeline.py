@@ -41,17 +41,23 @@ class ComparatorPlan:
     processes: int
     model: Path
     """Folder of the patch model, whose matches put picture and photo together."""
+    start: Path | None = None
+    """comparator.pt of another training, to begin with its weights."""
 
 
 def run(
     plan: ComparatorPlan, settings: Any, *, tell: Callable[[str], None], watch: Callable[[float, str], None]
 ) -> dict[str, Any]:
     """Makes comparisons, trains, exports; gives the card. Comparisons that an earlier run made are taken as they are.
-    Raises ResearchError where the folder holds too few pictures, ModelError where `model` is none."""
+    Raises ResearchError where the folder holds too few pictures or `start` no such weights, ModelError where `model` is
+    none."""
     from training.comparator.export import export
-    from training.comparator.learn import train
+    from training.comparator.learn import begin_with, train
+    from training.comparator.network import Comparator
 
-    PatchModel(plan.model)  # told before anything is made
+    PatchModel(plan.model)  # what these refuse is told before anything is made
+    if plan.start is not None:
+        begin_with(Comparator(width=settings.width), plan.start)
     pictures = list_pictures(plan.data)
     held = is_validation(plan.data, pictures)
     kinds = {
@@ -66,7 +72,7 @@ def run(
     tell(f"{len(kinds['train'])} pictures to learn from, {len(kinds['val'])} held out")
     make_comparisons(kinds, plan, tell=tell)
     tell("training")
-    _, figures = train(plan.out / "comparisons", plan.out, settings, watch=watch)
+    _, figures = train(plan.out / "comparisons", plan.out, settings, start=plan.start, watch=watch)
     tell("exporting")
     facts = {"data": f"{len(pictures)} pictures, {len(kinds['val'])} held out", "comparisons": plan.comparisons}
     return export(plan.out, plan.out / "comparator", {**facts, "held_out": figures})

@@ -52,6 +52,14 @@ def test_a_teacher_that_cannot_teach(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_options_of_the_other_training(tmp_path: Path) -> None:
+    """A comparator's training does not take them and go on without."""
+    for option in ("--resume", "--in-processes"):
+        done = run("train", "--comparator", "--data", tmp_path, "--out", tmp_path / "out", option)
+        assert (done.status, "are of the patch descriptor's" in done.err.replace("\n", " ")) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_a_model_of_ones_own(tmp_path: Path) -> None:
     """A few steps, here with a teacher, give a folder that the engine takes; run again, the pairs are kept."""

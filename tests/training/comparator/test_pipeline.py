@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +46,27 @@ def test_from_pictures_to_the_engine(pictures: Path, tmp_path: Path, monkeypatch
     log = np.genfromtxt(tmp_path / "comparator.csv", delimiter=",", names=True)
     assert log["loss"][-1] < 2
     made = sum(line.startswith("comparisons:") for line in told)
-    run(plan(pictures, tmp_path), settings, tell=told.append, watch=unwatched)
+    again = replace(plan(pictures, tmp_path), start=tmp_path / "comparator.pt")
+    run(again, settings, tell=told.append, watch=unwatched)
     assert sum(line.startswith("comparisons:") for line in told) == made == 3
+    log = np.genfromtxt(tmp_path / "comparator.csv", delimiter=",", names=True)
+    begun = log["loss"][np.flatnonzero(log["step"] == 0)[1] :]
+    assert np.nanmax(begun) < log["loss"][1]
+    with pytest.raises(ResearchError, match="no comparator of width 16"):
+        run(again, ComparatorSettings(width=16), tell=told.append, watch=unwatched)
 
 
 def test_too_few_pictures(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ResearchError, match="0 pictures for 'train', 50 are needed"):
         run(plan(tmp_path / "empty", tmp_path), ComparatorSettings(), tell=print, watch=unwatched)
+
+
+def test_weights_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "text.pt").write_bytes(b"no weights")
+    begun = replace(plan(tmp_path, tmp_path), start=tmp_path / "text.pt")
+    with pytest.raises(ResearchError, match="no comparator of width 48"):
+        run(begun, ComparatorSettings(), tell=print, watch=unwatched)
 
 
 def test_variations_keep_frames_and_labels_together() -> None:
