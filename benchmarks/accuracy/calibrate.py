@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,14 @@ evaluation objects and scoring the other: recall at 0.5 % errors .728 with 1, .7
 ANSWER_PENALTY = 2.0
 """The same of the answer model: its seven weights have thousands of rows, and held back more they say .95 where .98 is
 right. By the same trial the expected calibration error is .036 with 2, .046 with 4, at the same recall."""
-MADE = 0.1
+MADE = 0.03
 """What a look at a photo of a made series counts beside one at a real photo. Chosen among 0, .1, .2 and .4 on the fit
 half: with .1 other prints of made series are answered half as often, at the same recall (docs/decisions/0017)."""
 TOLERATED = 0.005
 """Share of all looks, left-out ones among them, that the default threshold may answer wrongly."""
+FOLDS = 5
+"""Parts of the objects, each judged by a fit of the others when the threshold is chosen: a fit is kinder to photos that
+it has seen (docs/decisions/0017)."""
 
 
 def fit_logistic(
@@ -71,9 +76,17 @@ def fit(
 ) -> Calibration:
     """The match ratio, fitted on looks at photos whose truth is known, equally many at each; a candidate that is merely
     visible too teaches nothing. Several looks at a photo together count as one: they are no further photos. made: looks
-    at made series, each of which counts MADE. threshold_on: the looks that choose the threshold, None: `outcomes`;
-    errors, confidence: as in `choose_threshold`. Raises ResearchError where they show right candidates only, or wrong
-    ones only."""
+    at made series, each of which counts MADE. threshold_on: the looks that choose the threshold, None: `outcomes`; each
+    is judged by a fit that has not seen its object. errors, confidence: as in `choose_threshold`. Raises ResearchError
+    where they show right candidates only, or wrong ones only."""
+    calibration = _fit(outcomes, made)
+    chosen_on = outcomes if threshold_on is None else threshold_on
+    unseen = _unseen(chosen_on, outcomes, made, calibration)
+    return replace(calibration, threshold=choose_threshold(unseen, errors=errors, confidence=confidence))
+
+
+def _fit(outcomes: Sequence[Outcome], made: Sequence[Outcome]) -> Calibration:
+    """The regressions; the threshold is yet to be chosen."""
     shares = [*_shares(outcomes, 1.0), *_shares(made, MADE)]
     known = list(zip([*outcomes, *made], shares, strict=True))
     pairs = [
@@ -95,10 +108,26 @@ def fit(
                 if name in outcome.right or name not in outcome.allowed:
                     best.append((figures, name in outcome.right, share))
         draft = Calibration(full, geometry, _fit_pairs(ANSWER_FIGURES, best, penalty=ANSWER_PENALTY), threshold=50.0)
-    chosen_on = outcomes if threshold_on is None else threshold_on
-    return Calibration(
-        full, geometry, draft.answer, threshold=choose_threshold(chosen_on, draft, errors=errors, confidence=confidence)
-    )
+    return draft
+
+
+def _unseen(
+    outcomes: Sequence[Outcome], fitted: Sequence[Outcome], made: Sequence[Outcome], calibration: Calibration
+) -> list[tuple[Outcome, Answer]]:
+    """Each outcome with its answer by a fit to the photos of other objects. calibration: of all `fitted` ones, for
+    objects that are not among them, and where the others are too few for a fit."""
+    shown = {(o.set, o.query): min(o.right) for o in (*outcomes, *fitted) if o.right}
+
+    def object_of(o: Outcome) -> tuple[str, str]:
+        return o.set, shown.get((o.set, o.query), o.query)
+
+    folds = {key: number % FOLDS for number, key in enumerate(sorted({object_of(o) for o in fitted}))}
+    judges: dict[int | None, Calibration] = {None: calibration}
+    for fold in range(FOLDS):
+        judges[fold] = calibration
+        with contextlib.suppress(ResearchError):
+            judges[fold] = _fit([o for o in fitted if folds[object_of(o)] != fold], made)
+    return [(o, answer(o, judges[folds.get(object_of(o))])) for o in outcomes]
 
 
 def _shares(outcomes: Sequence[Outcome], each: float) -> list[float]:
@@ -116,24 +145,20 @@ def _fit_pairs(
 
 
 def choose_threshold(
-    outcomes: Sequence[Outcome],
-    calibration: Calibration,
-    *,
-    errors: float = TOLERATED,
-    confidence: float | None = None,
+    answers: Sequence[tuple[Outcome, Answer]], *, errors: float = TOLERATED, confidence: float | None = None
 ) -> float:
     """The least match ratio at which wrong and false answers are at most the share `errors` of the looks; with
     `confidence`, at which the upper bound of the share of photos is that have one among their looks: these are no
-    independent trials. Raises ResearchError where there are too few photos to show that, and where the surest mistakes
-    leave no ratio above them."""
-    mistakes = [(o, a.match_ratio) for o, a in _answers(outcomes, calibration) if _right(o, a) is False]
+    independent trials. answers: all looks, with what each was answered. Raises ResearchError where there are too few
+    photos to show that, and where the surest mistakes leave no ratio above them."""
+    mistakes = [(o, a.match_ratio) for o, a in answers if a.identifier is not None and _right(o, a) is False]
     if confidence is None:
-        ratios, allowed = [ratio for _, ratio in mistakes], int(errors * len(outcomes))
+        ratios, allowed = [ratio for _, ratio in mistakes], int(errors * len(answers))
     else:
         worst: dict[tuple[str, str], float] = {}
         for o, ratio in mistakes:
             worst[o.set, o.query] = max(ratio, worst.get((o.set, o.query), 0.0))
-        photos = len({(o.set, o.query) for o in outcomes})
+        photos = len({(o.set, o.query) for o, _ in answers})
         most = most_errors(photos, share=errors, confidence=confidence)
         if most is None:
             needed = fewest_trials(share=errors, confidence=confidence)
@@ -151,14 +176,10 @@ def choose_threshold(
 
 
 def scored(outcomes: Sequence[Outcome], calibration: Calibration) -> list[tuple[float, bool | None]]:
-    """(match ratio, right) of each photo's best candidate; None where it is neither right nor wrong."""
-    return [(best.match_ratio, _right(outcome, best)) for outcome, best in _answers(outcomes, calibration)]
-
-
-def _answers(outcomes: Sequence[Outcome], calibration: Calibration) -> list[tuple[Outcome, Answer]]:
-    """The best candidate of each photo that has one."""
+    """(match ratio, right) of each photo's best candidate, where it has one; None where that is neither right nor
+    wrong."""
     answers = [(outcome, answer(outcome, calibration)) for outcome in outcomes]
-    return [(outcome, best) for outcome, best in answers if best.identifier is not None]
+    return [(best.match_ratio, _right(outcome, best)) for outcome, best in answers if best.identifier is not None]
 
 
 def _right(outcome: Outcome, best: Answer) -> bool | None:

@@ -172,12 +172,14 @@ def calibrate(
     from benchmarks.accuracy.calibrate import fit, write_calibration
 
     chosen_on = threshold_split or split
-    with _gallery([*sets, *(made or ())], distractors, limit, data, model) as (recognizer, together):
-        evaluated, series = together[: len(sets)], together[len(sets) :]
+    with _gallery(sets, distractors, limit, data, model) as (recognizer, evaluated):
         half = split if split is chosen_on else Split.ALL
         found = _collect(recognizer, evaluated, half, looks=looks, leave_one_out=leave_one_out)
-        of_series = _collect(recognizer, series, Split.ALL, leave_one_out=leave_one_out)
         fingerprint = recognizer.fingerprint
+    of_series: list[Outcome] = []
+    if made:  # in a gallery of their own: a distractor may be a copy of one of their pictures
+        with _gallery(made, None, None, None, model) as (recognizer, series):
+            of_series = _collect(recognizer, series, Split.ALL, leave_one_out=leave_one_out)
     seen = {half: [o for o in found if half is Split.ALL or o.side == half] for half in (split, chosen_on)}
     fitted = fit(seen[split], made=of_series, threshold_on=seen[chosen_on], errors=errors, confidence=confidence)
     photos = sum(not o.left_out for o in seen[split]) // looks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,14 @@ from benchmarks.accuracy.calibrate import (
     write_calibration,
 )
 from benchmarks.accuracy.end_to_end import figures
-from benchmarks.accuracy.outcomes import Outcome, answer
+from benchmarks.accuracy.outcomes import Answer, Outcome, answer
 from engine.errors import ResearchError
-from engine.judge.calibration import ANSWER_FIGURES, FULL_FIGURES, load_calibration
+from engine.judge.calibration import ANSWER_FIGURES, FULL_FIGURES, Calibration, load_calibration
 from tests.support.made_outcomes import PLAIN, TEN, outcome
+
+
+def judged(outcomes: Sequence[Outcome], calibration: Calibration = PLAIN) -> list[tuple[Outcome, Answer]]:
+    return [(o, answer(o, calibration)) for o in outcomes]
 
 
 class TestCurve:
@@ -49,20 +54,20 @@ class TestCurve:
     def test_threshold(self) -> None:
         """The default threshold is the least with half a percent of errors at most, just above the next one."""
         hundreds = TEN + [outcome(right=("a",))] * 390  # two errors are allowed
-        threshold = choose_threshold(hundreds, PLAIN)
+        threshold = choose_threshold(judged(hundreds))
         errors = sorted((r for r, right in scored(hundreds, PLAIN) if right is False), reverse=True)
         assert sum(e >= threshold for e in errors) == 2
         assert errors[2] < threshold <= errors[2] + 0.02
 
     def test_threshold_without_errors(self) -> None:
         """Where errors are too few to tell, it is 50."""
-        assert choose_threshold([outcome(("a", 5.0), right=("a",))] * 50, PLAIN) == 50
+        assert choose_threshold(judged([outcome(("a", 5.0), right=("a",))] * 50)) == 50
 
     def test_threshold_by_a_stated_risk(self) -> None:
         """With a confidence the upper bound keeps the promise: fewer errors are let through."""
         photos = [replace(one, query=f"q{n}") for n, one in enumerate(TEN + [outcome(right=("a",))] * 990)]
-        counted = choose_threshold(photos, PLAIN, errors=0.005)
-        held = choose_threshold(photos, PLAIN, errors=0.005, confidence=0.95)
+        counted = choose_threshold(judged(photos), errors=0.005)
+        held = choose_threshold(judged(photos), errors=0.005, confidence=0.95)
         mistakes = [ratio for ratio, right in scored(photos, PLAIN) if right is False]
         assert [sum(m >= t for m in mistakes) for t in (counted, held)] == [3, 1]
 
@@ -70,17 +75,17 @@ class TestCurve:
         """Many looks at the one photo that errs are one error, however they were taken."""
         erring = [outcome(("b", 9.0), right=("a",))] * 20
         photos = [replace(outcome(right=("a",)), query=f"q{n}") for n in range(1000)]
-        assert choose_threshold(erring + photos, PLAIN, errors=0.005, confidence=0.95) == 50
+        assert choose_threshold(judged(erring + photos), errors=0.005, confidence=0.95) == 50
 
     def test_no_ratio_above_the_mistakes(self) -> None:
         """What cannot be kept is not promised."""
         with pytest.raises(ResearchError, match="no threshold"):
-            choose_threshold([outcome(("b", 30.0), right=("a",))] * 50, PLAIN)
+            choose_threshold(judged([outcome(("b", 30.0), right=("a",))] * 50))
 
     def test_too_few_photos_to_promise(self) -> None:
         """It says how many it takes."""
         with pytest.raises(ResearchError, match="it takes 598 without any error"):
-            choose_threshold(TEN, PLAIN, errors=0.005, confidence=0.95)
+            choose_threshold(judged(TEN), errors=0.005, confidence=0.95)
 
 
 def rows_of(count: int, seed: int = 0) -> tuple[list[dict[str, float]], list[bool]]:
@@ -147,10 +152,10 @@ def made_outcomes(count: int) -> list[Outcome]:
     photos = []
     for number in range(count):
         good, bad, other = ({name: float(rng.normal(mean, 0.7)) for name in FULL_FIGURES} for mean in (1.0, -1.0, -1.0))
-        found: list[tuple[str, dict[str, Any]]] = [("right", good), ("wrong", bad)]
+        found: list[tuple[str, dict[str, Any]]] = [(f"right{number}", good), ("wrong", bad)]
         if number % 4 == 0:
             found = [("wrong", bad), ("other", other)]
-        right = ["right"] if number % 4 else []
+        right = [f"right{number}"] if number % 4 else []
         photos.append(Outcome("s", f"q{number}", right, [], False, "fit", found, [[], []], {}, 3, {}))
     return photos
 
@@ -179,7 +184,7 @@ class TestFit:
         wrong = [replace(o, set="made", right=["wrong"]) for o in photos if o.right]
         one, other = fit(photos), fit(photos, made=wrong)
         assert 0 < np.linalg.norm(other.pair_full.weights) < 0.95 * np.linalg.norm(one.pair_full.weights)
-        assert other.threshold == choose_threshold(photos, other)
+        assert other.threshold < choose_threshold(judged(photos + wrong, other))
         assert figures(photos, other, threshold=other.threshold)["recall_at_1"] > 0.9
 
     def test_threshold_of_other_looks(self) -> None:
@@ -187,8 +192,29 @@ class TestFit:
         photos = made_outcomes(400)
         wrong = [replace(o, query=f"w{i}", right=["other"]) for i, o in enumerate(photos[1:8:2])]
         one, other = fit(photos), fit(photos, threshold_on=photos + wrong)
-        assert other.threshold == choose_threshold(photos + wrong, one) > one.threshold
+        assert other.threshold > one.threshold
         assert (one.answer.weights == other.answer.weights).all()
+
+    def test_threshold_of_photos_that_the_fit_has_not_seen(self) -> None:
+        """Figures that say nothing are learned by heart where photos are few; the threshold does not believe it."""
+        rng = np.random.default_rng(7)
+        photos = []
+        for number in range(60):
+            noise = [(f"{name}{number}", {f: float(rng.normal()) for f in FULL_FIGURES}) for name in "ab"]
+            photos.append(Outcome("s", f"q{number}", [f"a{number}"], [], False, "fit", noise, [[], []], {}, 3, {}))
+        found = fit(photos, errors=0.1)
+        seen = choose_threshold(judged(photos, found), errors=0.1)
+        assert found.threshold > seen + 5
+
+    def test_few_objects(self) -> None:
+        """Where the other objects are too few for a fit of their own, the whole fit judges."""
+        photos = [
+            replace(o, right=["right"], candidates=[("right", o.candidates[0][1]), *o.candidates[1:]])
+            for o in made_outcomes(60)
+            if o.right
+        ]
+        found = fit(photos)
+        assert found.threshold == choose_threshold(judged(photos, found))
 
     def test_file(self, tmp_path: Path) -> None:
         """What is written is what the engine loads, with the facts of the fit beside it."""
