@@ -208,11 +208,12 @@ class TestFit:
 
     def test_few_objects(self) -> None:
         """Where the other objects are too few for a fit of their own, the whole fit judges."""
-        photos = [
-            replace(o, right=["right"], candidates=[("right", o.candidates[0][1]), *o.candidates[1:]])
-            for o in made_outcomes(60)
-            if o.right
-        ]
+        photos = []
+        for number, o in enumerate(one for one in made_outcomes(80) if one.right):
+            names = ("wrong", "right") if number % 9 == 0 else ("right", "wrong")
+            photos.append(
+                replace(o, right=["right"], candidates=[(n, f) for n, (_, f) in zip(names, o.candidates, strict=True)])
+            )
         found = fit(photos)
         assert found.threshold == choose_threshold(judged(photos, found))
 
