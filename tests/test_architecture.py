@@ -28,7 +28,7 @@ FORBIDDEN = {
 """Imports point backward along the sentence of the house; nothing imports the command line."""
 SPEAKERS = {
     "faiss": {"engine.shortlist.global_index", "training.learn.fit"},
-    "onnxruntime": {"engine.onnx_session", "training.export.patch_model"},
+    "onnxruntime": {"engine.onnx_session", "training.comparator.export", "training.export.patch_model"},
     "duckdb": {"api.stats.store"},
     "alembic": {"engine.catalogue.upgrade"},
 }
