@@ -112,7 +112,7 @@ COMMANDS = {
     "train": Entry(
         "cli.research.train:train",
         TRAIN,
-        "Train the patch descriptor on a folder of pictures and export it. Needs the `train` extra.",
+        "Train the patch descriptor, or the comparator, on a folder of pictures. Needs the `train` extra.",
     ),
     "export-backbone": Entry(
         "cli.research.backbones:export_backbone",

@@ -103,14 +103,16 @@ def measuring_commands(place: Path) -> list[tuple[Any, ...]]:
     """Those that are done in seconds."""
     pictures, photos = place / "covers", place / "shots"
     photos.mkdir()
-    for number in range(3):
+    for number in range(5):
         write(pictures / f"c{number}.jpg", number)
+    for number in range(3):
         photograph(photos / f"c{number}_1.jpg", number)
     given = ("--pictures", pictures, "--photos", photos, "--out", place / "out", "--yes")
     return [
         ("demo", "--count", 3, "--photos", 1, "--out", place / "demo"),
         ("compare", *given, "--methods", "phash,obverse"),
         ("score", make_run(place / "made")),
+        ("series", place / "covers", "--out", place / "series", "--photos", 2),
     ]
 
 

@@ -27,9 +27,9 @@ ANSWER_PENALTY = 2.0
 """The same of the answer model: its seven weights have thousands of rows, and held back more they say .95 where .98 is
 right. By the same trial the expected calibration error is .036 with 2, .046 with 4, at the same recall."""
 MADE = 0.05
-"""What a look at a photo of a made series counts beside one at a real photo. By trial on the fit half, of 0 to .2: from .02
-on other prints of made series that the fit has not seen are answered .06 of the time instead of .17; more costs recall
-on real photos (docs/decisions/0017)."""
+"""What a look at a photo of a made series counts beside one at a real photo. By trial on the fit half, of 0 to .2: from
+.02 on other prints of made series that the fit has not seen are answered .06 of the time instead of .17; more costs
+recall on real photos (docs/decisions/0017)."""
 TOLERATED = 0.005
 """Share of all looks, left-out ones among them, that the default threshold may answer wrongly."""
 FOLDS = 10

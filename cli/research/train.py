@@ -50,7 +50,7 @@ def train(
     ] = False,
     comparisons: Annotated[int, typer.Option(min=100, help="Comparisons that a comparator learns from.")] = 12_000,
 ) -> None:
-    """Train the patch descriptor, or the comparator, on a folder of pictures and export it. Needs the `train` extra."""
+    """Train the patch descriptor, or the comparator, on a folder of pictures. Needs the `train` extra."""
     from engine.threads import processors
     from training.pipeline import Plan, has_gpu, read_settings, run
 

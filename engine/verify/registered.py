@@ -17,6 +17,8 @@ from engine.verify.reference import FRAME
 
 CHANNELS = 7
 """Lab of the picture, Lab of the photo, and where the photo covers the frame."""
+_DARKEST, _MOST_GAIN = 3.0, 16.0
+"""Times that a picture may have the contrast of its photo before this is brightened, and by how much at most."""
 _SPREAD = 0.8
 """Sigma, in cells, by which a cell's shift is spread over its neighbours."""
 _TRUST = 4
@@ -28,9 +30,22 @@ def registered(seen: Seen) -> ByteArray:
     width, height = seen.reference.size
     frames = np.zeros((CHANNELS, FRAME, FRAME), np.uint8)
     frames[:3, :height, :width] = np.moveaxis(_bytes(seen.reference.lab), 2, 0)[:, :FRAME, :FRAME]
-    frames[3:6, :height, :width] = np.moveaxis(shifted(_bytes(seen.lab), shift_field(seen)), 2, 0)
+    lit = _bytes(brightened(seen))
+    frames[3:6, :height, :width] = np.moveaxis(shifted(lit, shift_field(seen)), 2, 0)
     frames[6, :height, :width] = np.where(seen.mask, 255, 0)
     return frames
+
+
+def brightened(seen: Seen) -> FloatArray:
+    """(H, W, 3) float32 Lab of the photo; where it is so dark that its contrast is less than a third of the picture's,
+    brought to a third, and its colours with it: no simulated photo that the comparator learned from was darker."""
+    ours, theirs = (float(lab[..., 0][seen.mask].std()) for lab in (seen.reference.lab, seen.lab))
+    gain = min(ours / (_DARKEST * max(theirs, 1e-3)), _MOST_GAIN)
+    if gain <= 1:
+        return seen.lab
+    middle = np.array([seen.lab[..., 0][seen.mask].mean(), 128, 128], np.float32)
+    target = np.array([128, 128, 128], np.float32)
+    return np.asarray((seen.lab - middle) * np.float32(gain) + target, np.float32)
 
 
 def shift_field(seen: Seen) -> FloatArray:

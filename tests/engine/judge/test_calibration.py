@@ -110,6 +110,7 @@ class TestShipped:
             "detail": -0.3, "shift": 1.0, "bend": 0.5, "size": 0.5, "dimness": 0.1, "contrast": 3.2,
             "content": 0.92, "content_quartile": 0.9, "content_tenth": 0.85, "content_differs": 0.0,
             "wide": 0.93, "wide_quartile": 0.9, "wide_tenth": 0.87, "wide_differs": 0.0, "region": 0.0,
+            "print_median": 6.0, "print_hidden": 0.05, "print_enclosed": 0.0, "print_contradicted": 0.0,
         }  # fmt: skip
         faint = {
             "inliers": np.log(7), "share": 0.03, "similarity": 0.45, "spread": 0.2, "rank_score": np.log(3),
@@ -118,6 +119,7 @@ class TestShipped:
             "detail": -1.5, "shift": 7.0, "bend": 5.0, "size": -0.5, "dimness": 0.8, "contrast": 3.2,
             "content": 0.15, "content_quartile": 0.05, "content_tenth": 0.0, "content_differs": 0.8,
             "wide": 0.2, "wide_quartile": 0.1, "wide_tenth": 0.0, "wide_differs": 0.8, "region": 0.8,
+            "print_median": -2.0, "print_hidden": 0.5, "print_enclosed": 0.3, "print_contradicted": 0.0,
         }  # fmt: skip
         for names in (FULL_FIGURES, GEOMETRY_FIGURES):
             good, bad = (shipped.pair_logit({n: row[n] for n in names}) for row in (clear, faint))

@@ -128,3 +128,17 @@ class TestComparator:
         shutil.copy(DEFAULT_MODEL / "patch.onnx", tmp_path / "comparator.onnx")
         with pytest.raises(ModelError, match="is no comparator"):
             Comparator(tmp_path)
+
+
+def test_a_dark_photo() -> None:
+    """Whatever the light: a photo with a twelfth of the picture's contrast shows the same print, and another one
+    another."""
+    comparator = Comparator()
+    found = []
+    for shown in (poster(1), poster(2)):
+        dark = (tilted(shown) * (1 / 12)).astype(np.uint8)
+        seen = see(Reference(poster(1)), dark, H)
+        assert seen is not None
+        found.append(compare_prints(seen, comparator.judge(seen)).print_median)
+    assert found[0] > 3
+    assert found[1] < 0
