@@ -402,7 +402,7 @@ class Recognizer:
 
     def _matches(self, ranked: Sequence[tuple[Evidence, float]], examined: Examination) -> Sequence[Match]:
         pictures = self.catalogue.pictures_by_id([evidence.candidate.picture_id for evidence, _ in ranked])
-        return make_matches(ranked, examined, pictures, threshold=self.default_threshold)
+        return make_matches(ranked, examined, pictures, threshold=self.default_threshold, calibration=self.calibration)
 
     def _numbers(self, channels: Sequence[str | Channel]) -> Sequence[int]:
         """Numbers of the channels, each once; the names among them are looked up together."""

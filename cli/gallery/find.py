@@ -121,6 +121,9 @@ def _as_json(match: Match) -> dict[str, Any]:
         "accepted": match.accepted,
         "quad": [[round(float(x), 1), round(float(y), 1)] for x, y in match.quad],
         "inliers": match.inliers,
+        "reason": match.reason,
+        "because": match.because,
+        "cells": match.letters,
         "figures": {name: round(float(value), 4) for name, value in match.figures.items()},
         "metadata": match.picture.metadata,
     }
@@ -144,6 +147,7 @@ def _show(path: Path, found: Recognition) -> None:
         typer.echo(f"{photo}: {named}, match ratio {found.answer.match_ratio:.1f} ({spent:.0f} ms)")
     elif found.results:
         near = ", ".join(f"{m.picture.identifier} {m.match_ratio:.1f}" for m in found.results)
-        typer.echo(f"{photo}: no answer; nearest: {near} ({spent:.0f} ms)")
+        why = found.results[0].because
+        typer.echo(f"{photo}: no answer; nearest: {near}; why not the first: {why} ({spent:.0f} ms)")
     else:
         typer.echo(f"{photo}: no answer ({spent:.0f} ms)")

@@ -9,10 +9,13 @@ import numpy as np
 
 from engine.catalogue import Picture
 from engine.describe.records import unpack
+from engine.judge.calibration import Calibration
 from engine.recognise.pipeline import Examination
+from engine.recognise.reasons import SENTENCES, Reason, in_letters, reason
 from engine.values import FloatArray, corners, resize_matrix
 from engine.verify.evidence import Evidence
 from engine.verify.homography import project
+from engine.verify.prints import of_picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,21 @@ class Match:
     """The figures of each check."""
     points: FloatArray
     """(M, 2, 2) float32, inliers as (photo pixel, picture pixel in its 480-pixel frame)."""
+    cells: FloatArray | None
+    """(3, rows, columns) float32: of each cell of the picture, a sixteenth of its longer side, the probabilities of the
+    same print, another one, and neither to be told (`engine.verify.prints`); None where it was not compared."""
+    reason: Reason
+    """Why it is the answer, or is none."""
+
+    @property
+    def because(self) -> str:
+        """The reason in words."""
+        return SENTENCES[self.reason]
+
+    @property
+    def letters(self) -> list[str] | None:
+        """The cells, a row of letters for each row of them: `=` the same print, `x` another one, `?` not to be told."""
+        return None if self.cells is None else in_letters(self.cells)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +72,11 @@ def make_matches(
     pictures: Mapping[int, Picture],
     *,
     threshold: float,
+    calibration: Calibration,
 ) -> list[Match]:
     """Judged candidates (evidence, match ratio) as matches, in their order. pictures: by their numbers; a candidate
     without one was removed while the photo was being recognised, and is left out. threshold: of pictures without one
-    of their own."""
+    of their own. calibration: says whether it is a rival that keeps a candidate from being the answer."""
     features = examined.query.features
     to_full = resize_matrix(features.size, examined.photo_size)
     matches = []
@@ -70,15 +89,22 @@ def make_matches(
         H = to_full @ alignment.H_picture_to_photo
         seen = features.keypoints.xy[alignment.photo_rows]
         stored = unpack(candidate.rows)[0][alignment.picture_rows]
+        needed = threshold if picture.threshold is None else picture.threshold
+        cells = None if evidence.judged is None or evidence.seen is None else of_picture(evidence.judged, evidence.seen)
+        by_itself = calibration.match_ratio(calibration.pair_logit(evidence.figures), None)
         matches.append(
             Match(
                 picture=picture,
                 match_ratio=rounded,
                 quad=project(H, corners(candidate.size)).astype(np.float32),
                 inliers=len(seen),
-                accepted=rounded >= (threshold if picture.threshold is None else picture.threshold),
+                accepted=rounded >= needed,
                 figures=evidence.figures,
                 points=np.stack([project(to_full, seen), stored], 1).astype(np.float32),
+                cells=cells,
+                reason=reason(
+                    evidence.figures, cells, accepted=rounded >= needed, alone=by_itself >= needed, inliers=len(seen)
+                ),
             )
         )
     return matches

@@ -15,15 +15,18 @@ from engine.recognise.answer import Match
 from engine.settings import ImageLimits
 from engine.values import ColorImage, FloatArray, resize_matrix
 from engine.verify.homography import project
+from engine.verify.prints import DIFFERENT, GRID, HIDDEN, SAME
 
 _log = logging.getLogger(__name__)
 
 SIDE = 720
 """Longer side, in pixels, of the photo and of the picture as they are drawn."""
 MOST_LINES = 120
-_BAND = 44
+_BAND = 66
 _ANSWERED, _REFUSED, _LINE = (30, 200, 60), (230, 120, 20), (255, 210, 0)
 """RGB of the outline of an answer, of a candidate below its threshold, and of the matches."""
+_TINTS = {SAME: ((40, 170, 60), 0.15), DIFFERENT: ((235, 30, 40), 0.5), HIDDEN: ((128, 128, 128), 0.5)}
+"""RGB of the cells that show the same print, another one, and neither to be told, and how strong each is."""
 
 
 def explained(photo: bytes, match: Match, kept: bytes | None, *, limits: ImageLimits) -> bytes:
@@ -41,6 +44,8 @@ def explained(photo: bytes, match: Match, kept: bytes | None, *, limits: ImageLi
 def draw(photo: ColorImage, photo_size: tuple[int, int], match: Match, picture: ColorImage) -> ColorImage:
     """photo: decoded at any scale, `photo_size` its full width and height; picture: the kept one, any scale."""
     left, right = resize_long_side(photo, SIDE), resize_long_side(picture, SIDE)
+    if match.cells is not None:
+        right = _tinted(right, match.cells)
     height = max(len(left), len(right))
     canvas = np.full((height + _BAND, left.shape[1] + right.shape[1] + 12, 3), 32, np.uint8)
     canvas[_BAND : _BAND + len(left), : left.shape[1]] = left
@@ -56,8 +61,23 @@ def draw(photo: ColorImage, photo_size: tuple[int, int], match: Match, picture: 
     cv2.polylines(canvas, [quad], True, colour, 3, cv2.LINE_AA)
     state = "accepted" if match.accepted else "below the threshold"
     title = f"{match.picture.identifier}  match ratio {match.match_ratio:.1f} ({state}), {match.inliers} inliers"
-    cv2.putText(canvas, title, (10, 29), cv2.FONT_HERSHEY_SIMPLEX, 0.62, (240, 240, 240), 1, cv2.LINE_AA)
+    for line, text in enumerate((title, match.because)):
+        at = 10, 26 + 27 * line
+        cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.62, (240, 240, 240), 1, cv2.LINE_AA)
     return canvas
+
+
+def _tinted(picture: ColorImage, cells: FloatArray) -> ColorImage:
+    """The picture with what the comparator says of each of its cells."""
+    height, width = picture.shape[:2]
+    side = max(height, width) / GRID
+    drawn = picture.astype(np.float32)
+    for (row, column), kind in np.ndenumerate(cells.argmax(0)):
+        colour, strength = _TINTS[int(kind)]
+        top, left, bottom, right = (round(side * at) for at in (row, column, row + 1, column + 1))
+        part = drawn[top:bottom, left:right]
+        part += np.float32(strength) * (np.array(colour, np.float32) - part)
+    return np.asarray(np.rint(drawn), np.uint8)
 
 
 def _pairs(

@@ -81,8 +81,7 @@ def compare_prints(seen: Seen | None, judged: FloatArray | None) -> Prints:
     if seen is None or judged is None:
         return UNTOLD
     weight = _contrast(seen)
-    rows, columns = weight.shape
-    same, differs, hidden = judged[:, :rows, :columns]
+    same, differs, hidden = of_picture(judged, seen)
     median = float(np.median(np.clip(np.log((same + 1e-4) / (differs + 1e-4)), -_CLEAR, _CLEAR)))
     inside = _hull(same > 0.5)
     return Prints(
@@ -93,10 +92,21 @@ def compare_prints(seen: Seen | None, judged: FloatArray | None) -> Prints:
     )
 
 
+def of_picture(judged: FloatArray, seen: Seen) -> FloatArray:
+    """(3, rows, columns): the judgements of the picture's whole cells, without what lies beyond its frame."""
+    rows, columns = _grid(seen)
+    return judged[:, :rows, :columns]
+
+
+def _grid(seen: Seen) -> tuple[int, int]:
+    height, width = seen.reference.lab.shape[:2]
+    return min(GRID, height // CELL), min(GRID, width // CELL)
+
+
 def _contrast(seen: Seen) -> FloatArray:
     """Of each whole cell of the picture, what it counts."""
     lightness = seen.reference.lab[..., 0]
-    rows, columns = min(GRID, lightness.shape[0] // CELL), min(GRID, lightness.shape[1] // CELL)
+    rows, columns = _grid(seen)
     cells = lightness[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
     return np.asarray(_PLAIN + np.minimum(cells.std((1, 3)), HIGH_CONTRAST), np.float32)
 

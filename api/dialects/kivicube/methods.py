@@ -191,6 +191,8 @@ def _found(recognition: Recognition, *, everywhere: bool) -> wire.FindImageAnswe
 
 def _explain(answer: wire.FindImageAnswer, recognition: Recognition) -> None:
     answer.timings_ms = {stage: round(ms, 2) for stage, ms in recognition.timings_ms.items()}
+    if recognition.results:
+        answer.because = recognition.results[0].because
     if recognition.answer is not None:
         answer.matchratio = wire.plain_number(recognition.answer.match_ratio)
         answer.quad = _corners(recognition.answer)

@@ -81,7 +81,7 @@ class Candidate(msgspec.Struct, kw_only=True):
 
 
 class FindImageAnswer(Answer, kw_only=True):
-    """Without `identifier`: no picture matched. `explain=1` adds matchratio, quad and timings_ms; `limit=N`
+    """Without `identifier`: no picture matched. `explain=1` adds matchratio, quad, timings_ms and because; `limit=N`
     adds results, best first, which also show look-alikes that could not be told apart."""
 
     identifier: str | UnsetType = UNSET
@@ -90,6 +90,7 @@ class FindImageAnswer(Answer, kw_only=True):
     matchratio: Ratio | UnsetType = UNSET
     quad: Quad | UnsetType = UNSET
     timings_ms: dict[str, float] | UnsetType = UNSET
+    because: str | UnsetType = UNSET
     results: list[Candidate] | UnsetType = UNSET
 
 

@@ -18,7 +18,7 @@ from tests.support.answers import assert_answer
 from tests.support.drawn import Photo, photo_of, poster
 
 GREEN, ORANGE = (30, 200, 60), (230, 120, 20)
-BAND = 44
+BAND = 66
 """Pixels of the title above photo and picture."""
 
 
