@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from api.accounts.store import Accounts, Keys, User
+from api.errors import ForeignChannel
 from cli.options import AsJson, DataFolder, NewDataFolder, print_json
 from engine.catalogue import Catalogue, Channel
 from engine.catalogue.rules import check_channel_name
@@ -195,6 +196,21 @@ def owned(catalogue: Catalogue, accounts: Accounts, channel: str, user: str) -> 
     found = catalogue.channel(channel)
     if found.owner != accounts.user(user).id:
         raise ChannelNotFound(channel)
+    return found
+
+
+def owned_or_made(catalogue: Catalogue, accounts: Accounts, channel: str, user: str) -> Channel:
+    """The user's channel, made now where it is missing, or given to the user where it has no owner. Raises
+    ForeignChannel."""
+    owner = accounts.user(user)
+    check_channel_name(channel)
+    with contextlib.suppress(ChannelExists):
+        catalogue.add_channel(channel, owner=owner.id)
+    found = catalogue.channel(channel)
+    if found.owner is None:
+        return catalogue.update_channel(found, owner=owner.id, quota=found.quota)
+    if found.owner != owner.id:
+        raise ForeignChannel(channel)
     return found
 
 
