@@ -22,6 +22,7 @@ from api.dialects.easyar import parameters
 from api.dialects.easyar import routes as easyar
 from api.dialects.kivicube import routes as kivicube
 from api.dialects.kivicube.contract import METHODS
+from api.dialects.vuforia import routes as vuforia
 from api.edge.page import InteractivePage
 from api.edge.requests import RequestFrame, unframed
 from api.errors import SettingError
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 def check_settings(settings: Settings) -> None:
     """Raises SettingError where the memory share lets no largest body in: without a length all such would be busy for
     ever."""
-    rules = [*(method.rules(settings) for method in METHODS), parameters.rules(settings)]
+    rules = [*(method.rules(settings) for method in METHODS), parameters.rules(settings), vuforia.rules(settings)]
     least = max(rule.most_reserved for rule in rules)
     if settings.max_buffered_bytes < least:
         raise SettingError(f"max_buffered_bytes: at least {least} with these limits of images and metadata")
@@ -48,7 +49,7 @@ def create_app(settings: Settings, *, recognizer: Recognizer, token: str = "") -
     """
     service = Service(settings, recognizer, token=token)
     app = Litestar(
-        [*kivicube.routers(), *easyar.routers(), operations.router()],
+        [*kivicube.routers(), *easyar.routers(), *vuforia.routers(settings), operations.router()],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={HTTPException: _http_error},
         middleware=[RequestFrame(service.metrics, service.memory)],

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import zoneinfo
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from api.accounts.store import User
 from api.errors import Overdue
@@ -13,6 +16,15 @@ from api.stats.writer import CountWriter
 from engine.catalogue import Catalogue, Channel, Picture
 from engine.catalogue.rules import IDENTIFIER
 from engine.errors import ChannelNotFound, PictureNotFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recos:
+    """How often something was answered; months are the calendar's, in the zone of the counts."""
+
+    total: int
+    this_month: int
+    last_month: int
 
 
 class CountRules:
@@ -42,6 +54,23 @@ class CountRules:
             raise PictureNotFound(name or "", identifier[:50])
         question = Question(first=days[0], last=days[1], user_id=user.id, channel=name, identifier=identifier)
         return self._store.by_day(question, group="identifier" if channel else "channel")
+
+    def recos(self, user: User, channel: Channel, identifiers: Sequence[str] | None) -> Recos:
+        """How often pictures of the channel were answered to the user; identifiers: these alone; None: all."""
+        today = dt.datetime.now(zoneinfo.ZoneInfo(self._settings.time_zone)).date()
+        this_month = today.replace(day=1)
+        last_month = (this_month - dt.timedelta(days=1)).replace(day=1)
+        days: list[DayCount] = []
+        for identifier in [None] if identifiers is None else identifiers:
+            question = Question(
+                first=dt.date.min, last=dt.date.max, user_id=user.id, channel=channel.name, identifier=identifier
+            )
+            days += self._store.by_day(question, group="channel")
+        return Recos(
+            total=sum(day.count for day in days),
+            this_month=sum(day.count for day in days if day.day >= this_month),
+            last_month=sum(day.count for day in days if last_month <= day.day < this_month),
+        )
 
     def _known(self, user: User, channel: Channel | None, identifier: str) -> bool:
         if not IDENTIFIER.fullmatch(identifier):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 from api.accounts.store import User
 from api.edge.door import Lane
 from api.edge.metrics import Metrics
 from api.rules.access import AccessRules
 from api.rules.counts import CountRules
-from engine.catalogue import Channel
+from engine.catalogue import Channel, Picture
 from engine.recognise.answer import Match, Recognition
 from engine.recognizer import Recognizer
 
@@ -24,15 +25,24 @@ class RecognitionRules:
         self._recognizer, self._access, self._counts = recognizer, access, counts
         self._lane, self._metrics = lane, metrics
 
-    async def find(self, user: User, channel: str | None, photo: bytes, *, k: int) -> Recognition:
+    async def find(
+        self,
+        user: User,
+        channel: str | None,
+        photo: bytes,
+        *,
+        k: int,
+        answers: Callable[[Picture], bool] | None = None,
+    ) -> Recognition:
         """Recognises the photo in one channel or in all of the user's; an answered match is durably counted,
-        once, before this returns.
+        once, before this returns. answers: which pictures may be told at the moment; None: all.
 
         Raises ChannelNotFound, ForeignChannel, the engine's ImageErrors, StatisticsError, Busy.
         """
 
         def work() -> Recognition:
-            return self._recognizer.recognise(photo, self._access.searched_channels(user, channel), k=k)
+            found = self._recognizer.recognise(photo, self._access.searched_channels(user, channel), k=k)
+            return found if answers is None else _only(found, answers)
 
         recognition = await self._lane.run(work)
         self._metrics.observe_stages(recognition.timings_ms)
@@ -50,3 +60,9 @@ class RecognitionRules:
     def similar_in(self, channels: Sequence[Channel], image: bytes) -> list[Match]:
         """The same in channels that were looked up, for who is in the engine's thread already."""
         return [match for match in self._recognizer.similar(image, channels).results if match.accepted]
+
+
+def _only(found: Recognition, answers: Callable[[Picture], bool]) -> Recognition:
+    results = tuple(match for match in found.results if answers(match.picture))
+    answer = results[0] if results and results[0].accepted else None
+    return dataclasses.replace(found, answer=answer, results=results)

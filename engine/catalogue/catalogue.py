@@ -300,6 +300,17 @@ class Catalogue:
         with reading(self.database) as connection:
             return pictures.by_uuid(connection, uuid)
 
+    def uuids(self, channel: Channel) -> list[str]:
+        """Of all the channel's pictures, in the order of addition. Raises ChannelNotFound."""
+        with reading(self.database) as connection:
+            return pictures.uuids(connection, channels.current(connection, channel))
+
+    def states(self, channel: Channel, *, since: float) -> dict[tuple[bool, bool], int]:
+        """How many of the channel's pictures are (active, changed after `since`), in seconds since 1970; what none is,
+        is left out. Raises ChannelNotFound."""
+        with reading(self.database) as connection:
+            return pictures.states(connection, channels.current(connection, channel), since=since)
+
     def all_pictures(self, *, batch: int = 500) -> Iterator[Picture]:
         """Every picture, by number; the catalogue may change meanwhile."""
         last = 0
