@@ -110,7 +110,9 @@ async def _warm_up(service: Service) -> None:
         service.readiness.warmed_up()
 
 
-def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
+def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """The framework's own refusals: an unknown path (404), another verb than POST (405)."""
     headers = {**(error.headers or {}), **unframed(request, error.status_code)}
+    if error.status_code == 404 and vuforia.is_ours(request):
+        return vuforia.unrouted(headers)
     return Response({"message": error.detail}, status_code=error.status_code, headers=headers)

@@ -41,10 +41,11 @@ def run_server(
     folder: Path, settings: Settings, *, tell: Callable[[str, str | None], None], read_only: bool = False
 ) -> int:
     """Serves the data folder until a signal; gives the exit status. tell: is handed the address, and that of Vuforia's
-    calls where they have one of their own, once bound. read_only: changes are refused, nothing is counted, and nothing is written into the folder.
+    calls where they have one of their own, once bound. read_only: changes are refused, nothing is counted, and nothing
+    is written into the folder.
 
     Raises SettingError where settings do not fit together; DataFolderLocked, ModelMismatch and the other StorageErrors;
-    OSError where the port is taken.
+    OSError where a port is taken.
     """
     check_settings(settings)
     ports = [settings.port] if settings.vuforia_port is None else [settings.port, settings.vuforia_port]

@@ -29,9 +29,10 @@ def request_id(request: Request[Any, Any, Any]) -> str:
     return str(request.scope["state"][_STATE]["id"])
 
 
-def note(request: Request[Any, Any, Any], *, method: str, code: int | str) -> None:
-    """What the log and the metrics shall tell about this request besides its path."""
-    request.scope["state"][_STATE].update(method=method, code=code)
+def note(request: Request[Any, Any, Any], *, method: str, code: int | str, reason: str = "") -> None:
+    """What the log and the metrics shall tell about this request besides its path. reason: for the log, where the
+    client is not told it."""
+    request.scope["state"][_STATE].update(method=method, code=code, reason=reason)
 
 
 def without_id(request: Request[Any, Any, Any]) -> None:
@@ -126,8 +127,10 @@ def _id_of(scope: Scope) -> str:
 
 
 def _log(path: str, facts: dict[str, Any], *, seconds: float) -> None:
+    reason = {"reason": facts["reason"]} if facts.get("reason") else {}
     logger.info(
         "request",
+        **reason,
         path=path[:200],
         status=facts["status"],
         returncode=facts["code"],

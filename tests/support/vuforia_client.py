@@ -121,8 +121,9 @@ def make_database(
     """A new channel of the owner's, with a database."""
     with contextlib.closing(Catalogue(folder)) as catalogue:
         Accounts(catalogue.database)
-        databases, made = Databases(catalogue.database, Vault(folder)), catalogue.add_channel(
-            channel, owner=owner.id, quota=quota
+        databases, made = (
+            Databases(catalogue.database, Vault(folder)),
+            catalogue.add_channel(channel, owner=owner.id, quota=quota),
         )
         keys = databases.add(made)
         databases.set_active(made, active=active)
@@ -135,7 +136,7 @@ def succeeded(response: httpx.Response, *, status: int = 200, code: str = "Succe
     assert (response.status_code, answer["result_code"]) == (status, code), (answer, response.headers)
     assert HEXADECIMAL.fullmatch(answer["transaction_id"])
     assert response.headers["content-type"] == "application/json"
-    assert response.text == json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+    assert response.text == json.dumps(answer, separators=(",", ":"))
     return answer
 
 

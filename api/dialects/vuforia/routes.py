@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Response, Router, post, route
@@ -137,7 +138,7 @@ def _refused(
     if codes.is_failure(table, error):
         refusals.log_failure(call, error)
         text = "failed on the server"
-    note(request, method=call, code=row.code or row.http)
+    note(request, method=call, code=row.code or row.http, reason=wire.as_header(text))
     headers = refusals.headers_of(error)
     if row.challenge:
         headers["www-authenticate"] = row.challenge
@@ -179,10 +180,15 @@ def _unexpected(request: AnyRequest) -> Response[Any]:
     return Response(wire.as_json(content), status_code=500, media_type=wire.JSON)
 
 
-@route(["/", "/{rest:path}"], http_method=["GET", "POST", "PUT", "PATCH", "DELETE"], status_code=404)
-async def unknown(request: AnyRequest) -> ASGIResponse:
-    note(request, method="vuforia", code=404)
-    return wire.response(wire.page(404), wire.HTML, status=404, headers={}, vendors={})
+def is_ours(request: AnyRequest) -> bool:
+    """Whether the path lies where the calls are."""
+    path = str(request.scope["path"])
+    return path == MOUNT or path.startswith(f"{MOUNT}/")
+
+
+def unrouted(headers: Mapping[str, str]) -> Response[bytes]:
+    """For a path that is none of the calls', as the vendor's service answers it."""
+    return Response(wire.page(404), status_code=404, media_type=wire.HTML, headers=headers)
 
 
 def routers(settings: Settings) -> list[Router]:
@@ -191,7 +197,7 @@ def routers(settings: Settings) -> list[Router]:
     return [
         Router(
             MOUNT,
-            route_handlers=[*(_handler(call) for call in CALLS), ask, unknown],
+            route_handlers=[*(_handler(call) for call in CALLS), ask],
             dependencies={"rates": Provide(lambda: rates, sync_to_thread=False)},
             exception_handlers={Exception: refusals.unexpected(_unexpected)},
             include_in_schema=False,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import msgspec
 from litestar.response.base import ASGIResponse
 
 from api.dialects.vuforia.codes import Row
@@ -25,7 +25,7 @@ _UNSENDABLE = re.compile(r"[^\x20-\x7e]")
 
 def as_json(content: Mapping[str, Any]) -> bytes:
     """Without white space, as the vendor writes it."""
-    return msgspec.json.encode(content)
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 def page(status: int) -> bytes:
