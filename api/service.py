@@ -7,7 +7,7 @@ import secrets
 
 from api.accounts.apps import Apps
 from api.accounts.databases import Databases
-from api.accounts.failed_targets import FailedTargets
+from api.accounts.poor_targets import PoorTargets
 from api.accounts.store import Accounts
 from api.accounts.vault import Vault
 from api.edge.door import Door
@@ -75,7 +75,7 @@ class Service:
         self.vault = Vault(catalogue.folder, read_only=catalogue.read_only)
         self.apps = Apps(catalogue.database, self.vault)
         self.databases = Databases(catalogue.database, self.vault)
-        self.failed_targets = FailedTargets(catalogue.database)
+        self.poor_targets = PoorTargets(catalogue.database)
         self.count_store = _counts(catalogue)
         self._writer = CountWriter(self.count_store, time_zone=settings.time_zone)
         self.door = Door(settings)

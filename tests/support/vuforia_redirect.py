@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests.adapters
+from requests.structures import CaseInsensitiveDict
 
 VENDORS = ("vws.vuforia.com", "cloudreco.vuforia.com")
 EXCLUDED = {
@@ -27,15 +28,22 @@ EXCLUDED = {
 }
 """By a part of the case's name."""
 
+_SPELT = {name.lower(): name for name in ("Connection", "Content-Length", "Content-Type", "Date", "WWW-Authenticate")}
+"""Names of headers as the vendor writes them: the cases compare them letter by letter, which HTTP does not."""
 _send = requests.adapters.HTTPAdapter.send
 
 
 def _redirected(self: Any, request: Any, *arguments: Any, **named: Any) -> Any:
     url = urllib.parse.urlsplit(request.url)
-    if url.hostname in VENDORS:
-        ours = urllib.parse.urlsplit(os.environ["OBVERSE_VUFORIA"])
-        request.url = url._replace(scheme=ours.scheme, netloc=ours.netloc).geturl()
-    return _send(self, request, *arguments, **named)
+    if url.hostname not in VENDORS:
+        return _send(self, request, *arguments, **named)
+    ours = urllib.parse.urlsplit(os.environ["OBVERSE_VUFORIA"])
+    request.url = url._replace(scheme=ours.scheme, netloc=ours.netloc).geturl()
+    response = _send(self, request, *arguments, **named)
+    spelt = _SPELT if url.hostname == VENDORS[0] else {**_SPELT, "server": "Server"}
+    headers = {spelt.get(name.lower(), name): value for name, value in response.headers.items()}
+    response.headers = CaseInsensitiveDict(headers)
+    return response
 
 
 requests.adapters.HTTPAdapter.send = _redirected  # type: ignore[method-assign]

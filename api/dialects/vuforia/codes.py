@@ -49,17 +49,20 @@ class Row(NamedTuple):
     code: str = ""
     """Empty: it is not answered in JSON."""
     text: str = ""
-    """Content type of the answer where that is the error's own text; "html": of a page of ours; empty: no body."""
+    """Content type of the answer where that is the error's own text, or a page of ours; empty: no body."""
     challenge: str = ""
     """The header WWW-Authenticate."""
+    spaced: bool = False
+    """The vendor writes a space behind the first colon of the JSON."""
 
 
 FAILURE = Row(500, FAIL)
 _JETTY = "text/plain;charset=iso-8859-1"
+HTML, _PLAIN_HTML = "text/html;charset=iso-8859-1", "text/html"
 _MISLABELLED = "application/json"
 """The vendor's texts about the form come under this type."""
 MANAGEMENT: dict[type[ObverseError], Row] = {
-    errors.HeaderTooLong: Row(400, text="html"),
+    errors.HeaderTooLong: Row(400, text=HTML),
     errors.AuthorizationMissing: Row(401, "AuthenticationFailure"),
     errors.AuthorizationMalformed: Row(400, FAIL),
     errors.UnknownKey: Row(400, FAIL),
@@ -92,19 +95,19 @@ MANAGEMENT: dict[type[ObverseError], Row] = {
     ObverseError: FAILURE,
 }
 QUERY: dict[type[ObverseError], Row] = {
-    errors.HeaderTooLong: Row(400, text="html"),
+    errors.HeaderTooLong: Row(400, text=HTML),
     errors.AuthorizationMissing: Row(401, text=_JETTY, challenge="KWS"),
     errors.AuthorizationMalformed: Row(401, text=_JETTY, challenge="KWS"),
     errors.UnknownKey: Row(401, "AuthenticationFailure", challenge="VWS"),
     ChannelNotFound: Row(401, "AuthenticationFailure", challenge="VWS"),
     ForeignChannel: Row(401, "AuthenticationFailure", challenge="VWS"),
     errors.WrongSignature: Row(401, "AuthenticationFailure", challenge="VWS"),
-    errors.ProjectInactive: Row(403, "InactiveProject"),
+    errors.ProjectInactive: Row(403, "InactiveProject", spaced=True),
     errors.NotAcceptable: Row(406),
     errors.DateMissing: Row(400, text=_JETTY),
     errors.DateMalformed: Row(401, text=_JETTY, challenge="KWS"),
     errors.DateSkewed: Row(403, "RequestTimeTooSkewed"),
-    errors.ContentTypeMissing: Row(400, text="html"),
+    errors.ContentTypeMissing: Row(400, text=HTML),
     errors.NotMultipart: Row(415),
     errors.BoundaryMissing: Row(400, text=_MISLABELLED),
     errors.DispositionMissing: Row(400, text=_MISLABELLED),
@@ -113,8 +116,8 @@ QUERY: dict[type[ObverseError], Row] = {
     errors.ImageMissing: Row(400, text=_MISLABELLED),
     errors.WrongCount: Row(400, text=_MISLABELLED),
     errors.WrongTargetData: Row(400, text=_MISLABELLED),
-    ImageError: Row(422, "BadImage"),
-    BodyTooLarge: Row(413, text="html"),
+    ImageError: Row(422, "BadImage", spaced=True),
+    BodyTooLarge: Row(413, text=_PLAIN_HTML),
     Busy: Row(429, "TooManyRequests"),
     Overdue: Row(504, FAIL),
     MalformedBody: Row(504),  # it did not come in time

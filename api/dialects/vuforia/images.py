@@ -6,6 +6,8 @@ import base64
 import binascii
 import re
 
+import numpy as np
+
 from api.dialects.vuforia.errors import NotBase64, UnfitImage
 from api.settings import Settings
 from engine.errors import ImageTooLarge, NotAnImage
@@ -16,6 +18,9 @@ TARGET_BYTES, TARGET_PIXELS = 2_359_293, 37_748_736
 """Most of a target's image: 2.25 MiB less 3, 6144 x 6144."""
 QUERY_BYTES, QUERY_SIDE = 2 * 1024 * 1024, 30_000
 """Most of a photo's file, and of each of its sides."""
+LEAST_CONTRAST = 5.0
+"""Mean standard deviation of the channels, in grey levels, above which a target is no failure: that of the public
+tests' stand-in for the vendor's service."""
 _ALPHABET = re.compile(r"[A-Za-z0-9+/=]*")
 _PADDING = {0: "", 2: "==", 3: "="}
 
@@ -67,3 +72,9 @@ def check_photo(image: bytes) -> None:
     size = EncodedImage(image, limits=ImageLimits(max_bytes=len(image), max_pixels=10**12, min_side=1)).size
     if max(size) > QUERY_SIDE:
         raise ImageTooLarge("pixels on one side", max(size), QUERY_SIDE)
+
+
+def shows_nothing(image: bytes) -> bool:
+    """Whether an image that shows too little shows hardly any difference at all. Raises TruncatedImage."""
+    limits = ImageLimits(max_bytes=len(image), max_pixels=TARGET_PIXELS, min_side=1)
+    return float(np.mean(np.std(EncodedImage(image, limits=limits).pixels(640), axis=(0, 1)))) <= LEAST_CONTRAST

@@ -83,17 +83,17 @@ def find(service: Service, channel: Channel, target_id: str) -> Target:
     try:
         return targets.of_picture(service.pictures.picture_by_uuid(channel.name, uuid), processing_seconds=seconds)
     except PictureNotFound:
-        failed = service.failed_targets.by_uuid(channel, uuid)
-        if failed is None:
+        poor = service.poor_targets.by_uuid(channel, uuid)
+        if poor is None:
             raise
-        return targets.of_failed(failed, processing_seconds=seconds)
+        return targets.of_poor(poor, processing_seconds=seconds)
 
 
 def check_name(service: Service, channel: Channel, name: str, *, but: Target | None) -> None:
     """but: the target that may have it. Raises IdentifierTaken; also for characters above U+FFFF, as the vendor's
     service does where a target is renamed."""
     identifier = targets.identifier_of(name)
-    holders = {_picture_of(service, channel, identifier), _failed_of(service, channel, identifier)}
+    holders = {_picture_of(service, channel, identifier), _poor_of(service, channel, identifier)}
     if holders - {None, but.uuid if but else None} or any(ord(letter) > 0xFFFF for letter in name):
         raise IdentifierTaken(channel.name, name)
 
@@ -105,6 +105,6 @@ def _picture_of(service: Service, channel: Channel, identifier: str) -> str | No
         return None
 
 
-def _failed_of(service: Service, channel: Channel, identifier: str) -> str | None:
-    failed = service.failed_targets.by_identifier(channel, identifier)
-    return failed.uuid if failed else None
+def _poor_of(service: Service, channel: Channel, identifier: str) -> str | None:
+    poor = service.poor_targets.by_identifier(channel, identifier)
+    return poor.uuid if poor else None

@@ -5,81 +5,34 @@ from __future__ import annotations
 import datetime as dt
 import math
 import time
-import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from api.accounts.failed_targets import FailedTarget
-from api.dialects.vuforia import targets
+from api.dialects.vuforia import storing, targets
 from api.dialects.vuforia.codes import CREATED, SUCCESS
-from api.dialects.vuforia.errors import TargetNotSuccess, TargetProcessing
+from api.dialects.vuforia.errors import TargetProcessing
 from api.dialects.vuforia.management import Asked
-from api.rules.pictures import NewPicture
-from engine.catalogue import Picture, PictureChanges
-from engine.errors import (
-    DamagedData,
-    ImageError,
-    ImageTooSmall,
-    InvalidValue,
-    PictureNotFound,
-    QuotaExceeded,
-    TooFewFeatures,
-)
+from engine.catalogue import Picture
+from engine.errors import DamagedData, ImageError, PictureNotFound
 
 TOLD_QUOTA, RECO_THRESHOLD, REQUEST_QUOTA = 1000, 1000, 100_000
 """What the vendor's summaries tell. The first is told of a channel without a quota; none of the three is a limit."""
-SHOWS_TOO_LITTLE = (TooFewFeatures, ImageTooSmall)
 Answer = dict[str, Any]
 Method = Callable[[Asked], Awaitable[Answer]]
 
 
 async def add_target(asked: Asked) -> Answer:
-    """One whose image shows too little is added, too: its status tells that it has failed."""
-    wanted, service = asked.wanted, asked.service
-    assert wanted.name is not None
-    assert wanted.width is not None
-    assert wanted.image is not None
-    drawn = str(uuid.uuid4())
-    metadata, binary = targets.as_metadata(wanted.metadata)
-    new = NewPicture(
-        channel=asked.channel.name,
-        identifier=targets.identifier_of(wanted.name),
-        metadata=metadata,
-        active=wanted.active is not False,
-        facts=targets.new_facts({}, name=wanted.name, width=wanted.width, binary=binary),
-        uuid=drawn,
-    )
-
-    def check_room() -> None:
-        service.pictures.check_room(new)
-        quota, failed = asked.channel.quota, len(service.failed_targets.all(asked.channel))
-        if quota is not None and service.catalogue.count(asked.channel) + failed >= quota:
-            raise QuotaExceeded(asked.channel.name, quota)
-
-    await service.door.short.run(check_room)
-    try:
-        await service.pictures.add(asked.database.user, new, wanted.image)
-    except SHOWS_TOO_LITTLE:
-        now = time.time()
-        failed = FailedTarget(
-            uuid=drawn,
-            identifier=new.identifier,
-            name=wanted.name,
-            width=wanted.width,
-            active=new.active,
-            added_at=now,
-            updated_at=now,
-        )
-        await service.door.short.run(lambda: service.failed_targets.add(asked.channel, failed))
-    return {"result_code": CREATED, "target_id": targets.target_id_of(drawn)}
+    """One whose image shows too little is added, too: its status or its rating tells."""
+    return {"result_code": CREATED, "target_id": await storing.add(asked)}
 
 
 async def list_targets(asked: Asked) -> Answer:
-    """In the order of addition, failed ones last."""
+    """In the order of addition, those that cannot be found last."""
 
     def work() -> list[str]:
-        failed = asked.service.failed_targets.all(asked.channel)
-        return [*asked.service.catalogue.uuids(asked.channel), *(one.uuid for one in failed)]
+        poor = asked.service.poor_targets.all(asked.channel)
+        return [*asked.service.catalogue.uuids(asked.channel), *(one.uuid for one in poor)]
 
     found = await asked.service.door.short.run(work)
     return {"result_code": SUCCESS, "results": list(dict.fromkeys(map(targets.target_id_of, found)))}
@@ -100,54 +53,8 @@ async def get_target(asked: Asked) -> Answer:
 
 async def update_target(asked: Asked) -> Answer:
     """Absent fields stay, and even an empty object makes the target be processed again."""
-    wanted, picture = asked.wanted, asked.named.picture
-    if asked.named.status != targets.SUCCESS or picture is None:
-        raise TargetNotSuccess
-    for name in wanted.nulls:
-        raise InvalidValue(name, "null is not accepted here")
-    user, service = asked.database.user, asked.service
-    if wanted.image is None:
-        await service.door.short.run(lambda: service.pictures.change(user, picture, lambda now: _changes(asked, now)))
-        return {"result_code": SUCCESS}
-    try:
-        await service.pictures.replace(
-            user, picture, wanted.image, lambda now: _changes(asked, now), unlike_others=lambda _: False
-        )
-    except SHOWS_TOO_LITTLE:
-        await service.door.short.run(lambda: _fail(asked, picture))
+    await storing.change(asked)
     return {"result_code": SUCCESS}
-
-
-def _changes(asked: Asked, picture: Picture) -> PictureChanges:
-    wanted, changes = asked.wanted, PictureChanges()
-    binary, former = None, ""
-    if wanted.metadata is not None:
-        changes["metadata"], binary = targets.as_metadata(wanted.metadata)
-    if wanted.active is not None:
-        changes["active"] = wanted.active
-    if wanted.name is not None and (identifier := targets.identifier_of(wanted.name)) != picture.identifier:
-        changes["identifier"], former = identifier, picture.identifier
-    changes["facts"] = targets.new_facts(
-        picture.facts, name=wanted.name, width=wanted.width, binary=binary, former=former
-    )
-    return changes
-
-
-def _fail(asked: Asked, picture: Picture) -> None:
-    """The new image shows too little: the target keeps its id, and is found no more."""
-    wanted, target = asked.wanted, asked.named
-    name = target.name if wanted.name is None else wanted.name
-    failed = FailedTarget(
-        uuid=target.uuid,
-        identifier=targets.identifier_of(name),
-        name=name,
-        width=target.width if wanted.width is None else wanted.width,
-        active=target.active if wanted.active is None else wanted.active,
-        added_at=target.added_at,
-        updated_at=time.time(),
-    )
-    asked.service.failed_targets.add(asked.channel, failed)
-    asked.service.pictures.remove(asked.channel, picture)
 
 
 async def delete_target(asked: Asked) -> Answer:
@@ -156,7 +63,7 @@ async def delete_target(asked: Asked) -> Answer:
         raise TargetProcessing
 
     def work() -> None:
-        gone = service.failed_targets.remove(asked.channel, target.uuid)
+        gone = service.poor_targets.remove(asked.channel, target.uuid)
         if target.picture is not None:
             gone = service.pictures.remove(asked.channel, target.picture) or gone
         if not gone:  # another request was quicker
@@ -188,7 +95,7 @@ async def _similar(asked: Asked, picture: Picture) -> list[Picture]:
         return []
     try:
         matches = await service.recognition.similar(asked.database.user, asked.channel.name, jpeg)
-    except SHOWS_TOO_LITTLE:
+    except storing.SHOWS_TOO_LITTLE:
         return []
     except ImageError as error:
         raise DamagedData(f"the kept picture {picture.identifier!r} cannot be read: {error}") from error
@@ -200,17 +107,18 @@ async def database_summary(asked: Asked) -> Answer:
     seconds = service.settings.vuforia_processing_seconds
 
     def work() -> Answer:
+        images: Counter[str] = Counter()
         states = service.catalogue.states(channel, since=time.time() - seconds if seconds else math.inf)
-        failed = service.failed_targets.all(channel)
-        waiting = sum(targets.is_new(one.updated_at, seconds) for one in failed)
+        for (active, is_new), number in states.items():
+            images[_group(targets.PROCESSING if is_new else targets.SUCCESS, active=active)] += number
+        for one in service.poor_targets.all(channel):
+            target = targets.of_poor(one, processing_seconds=seconds)
+            images[_group(target.status, active=target.active)] += 1
         recos = service.counts.recos(asked.database.user, channel, None)
         return {
             "result_code": SUCCESS,
             "name": channel.name,
-            "active_images": states.get((True, False), 0),
-            "inactive_images": states.get((False, False), 0),
-            "failed_images": len(failed) - waiting,
-            "processing_images": states.get((True, True), 0) + states.get((False, True), 0) + waiting,
+            **{f"{group}_images": images[group] for group in ("active", "inactive", "failed", "processing")},
             "target_quota": TOLD_QUOTA if channel.quota is None else channel.quota,
             "total_recos": recos.total,
             "current_month_recos": recos.this_month,
@@ -223,9 +131,14 @@ async def database_summary(asked: Asked) -> Answer:
     return await service.door.short.run(work)
 
 
+def _group(status: str, *, active: bool) -> str:
+    """What a target is counted as."""
+    return status if status != targets.SUCCESS else "active" if active else "inactive"
+
+
 async def target_summary(asked: Asked) -> Answer:
     target, service = asked.named, asked.service
-    names = targets.identifiers_of(target.picture) if target.picture else [targets.identifier_of(target.name)]
+    names = targets.identifiers_of(target)
     recos = await service.door.short.run(lambda: service.counts.recos(asked.database.user, asked.channel, names))
     return {
         "result_code": SUCCESS,

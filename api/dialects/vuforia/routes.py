@@ -30,14 +30,14 @@ from engine.errors import ObverseError
 
 ServiceHere = NamedDependency[SkipValidation[Service]]
 RatesHere = NamedDependency[SkipValidation[Rates]]
-ESCAPED_BASE64 = 3
-"""Bytes of JSON for one byte in base64: 4/3, and twice that where each "/" is escaped."""
+ESCAPED_BASE64 = 1.5
+"""Bytes of JSON for one byte in base64: 4/3, and some more where each "/" is escaped."""
 
 
 def management_limit(settings: Settings) -> int:
     """The most bytes of a body of the management."""
     content = images.target_bytes(settings) + fields.metadata_bytes(settings)
-    return ESCAPED_BASE64 * content + OTHER_FIELDS_BYTES
+    return int(ESCAPED_BASE64 * content) + OTHER_FIELDS_BYTES
 
 
 def query_limit(settings: Settings) -> int:
@@ -188,7 +188,7 @@ def is_ours(request: AnyRequest) -> bool:
 
 def unrouted(headers: Mapping[str, str]) -> Response[bytes]:
     """For a path that is none of the calls', as the vendor's service answers it."""
-    return Response(wire.page(404), status_code=404, media_type=wire.HTML, headers=headers)
+    return Response(wire.page(404), status_code=404, media_type=codes.HTML, headers=headers)
 
 
 def routers(settings: Settings) -> list[Router]:

@@ -1,4 +1,4 @@
-"""Targets: a picture in this dialect's terms, or one that has failed.
+"""Targets: a picture in this dialect's terms, or what stands for one whose image shows too little.
 
 The UUID without dashes is the target_id. A name that could be an identifier is the picture's; another stands in its
 facts under "vuforia", and its hash is the identifier, so that both are unique together. So do width, the identifiers
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.accounts.failed_targets import FailedTarget
+from api.accounts.poor_targets import PoorTarget
 from api.dialects.vuforia.images import to_base64
 from engine.catalogue import Picture
 from engine.catalogue.rules import IDENTIFIER
@@ -40,10 +40,12 @@ class Target:
     status: str
     """One of the three above."""
     tracking_rating: int
-    """1 (worst) to 5: the picture's level; 0: failed; -1: not known yet."""
+    """1 (worst) to 5: the picture's level; 0: it cannot be found; -1: not known yet."""
     added_at: float
     picture: Picture | None
-    """None: it has failed."""
+    """None: its image shows too little."""
+    poor: PoorTarget | None = None
+    """None: there is a picture."""
 
     @property
     def target_id(self) -> str:
@@ -64,17 +66,19 @@ def of_picture(picture: Picture, *, processing_seconds: float) -> Target:
     )
 
 
-def of_failed(found: FailedTarget, *, processing_seconds: float) -> Target:
-    status = PROCESSING if is_new(found.updated_at, processing_seconds) else FAILED
+def of_poor(found: PoorTarget, *, processing_seconds: float) -> Target:
+    done = FAILED if found.failed else SUCCESS
+    status = PROCESSING if is_new(found.updated_at, processing_seconds) else done
     return Target(
         uuid=found.uuid,
         name=found.name,
         width=found.width,
         active=found.active,
         status=status,
-        tracking_rating=0 if status == FAILED else -1,
+        tracking_rating=-1 if status == PROCESSING else 0,
         added_at=found.added_at,
         picture=None,
+        poor=found,
     )
 
 
@@ -106,14 +110,16 @@ def name_of(picture: Picture) -> str:
     return str(name) if name and identifier_of(name) == picture.identifier else picture.identifier
 
 
-def facts_of(picture: Picture) -> dict[str, Any]:
-    found: dict[str, Any] = picture.facts.get(FACTS, {})
+def facts_of(stored: Picture | PoorTarget) -> dict[str, Any]:
+    found: dict[str, Any] = stored.facts.get(FACTS, {})
     return found
 
 
-def identifiers_of(picture: Picture) -> Sequence[str]:
+def identifiers_of(target: Target) -> Sequence[str]:
     """Those under which its matches were counted."""
-    return list(dict.fromkeys((picture.identifier, *facts_of(picture).get("former", []))))
+    stored = target.picture or target.poor
+    assert stored is not None
+    return list(dict.fromkeys((stored.identifier, *facts_of(stored).get("former", []))))
 
 
 def new_facts(

@@ -13,7 +13,7 @@ from litestar.response.base import ASGIResponse
 from api.dialects.vuforia.codes import Row
 
 Who = Literal["VWS", "VWQ"]
-JSON, HTML = "application/json", "text/html;charset=iso-8859-1"
+JSON = "application/json"
 _PAGES = {
     400: "Bad Request",
     404: "Not Found",
@@ -37,9 +37,10 @@ def page(status: int) -> bytes:
 def refusal(row: Row, text: str, *, transaction_id: str) -> tuple[bytes, str]:
     """Body and content type of an error; both empty where the vendor's are."""
     if row.code:
-        return as_json({"transaction_id": transaction_id, "result_code": row.code}), JSON
-    if row.text == "html":
-        return page(row.http), HTML
+        body = as_json({"transaction_id": transaction_id, "result_code": row.code})
+        return body.replace(b":", b": ", 1) if row.spaced else body, JSON
+    if row.text.startswith("text/html"):
+        return page(row.http), row.text
     return (text.encode("latin-1", "replace"), row.text) if row.text else (b"", "")
 
 

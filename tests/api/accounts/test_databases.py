@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import sqlite3
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from api.accounts.databases import Databases
-from api.accounts.failed_targets import FailedTarget, FailedTargets
+from api.accounts.poor_targets import PoorTarget, PoorTargets
 from api.accounts.store import Accounts
 from api.accounts.vault import Vault
 from api.errors import DatabaseExists, DatabaseNotFound
@@ -28,9 +29,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def failed(uuid: str = UUID, identifier: str = "dull") -> FailedTarget:
-    return FailedTarget(
-        uuid=uuid, identifier=identifier, name=identifier, width=1.0, active=True, added_at=5.0, updated_at=5.0
+def poor(uuid: str = UUID, identifier: str = "dull") -> PoorTarget:
+    return PoorTarget(
+        uuid=uuid,
+        identifier=identifier,
+        name=identifier,
+        width=1.0,
+        active=True,
+        metadata="",
+        facts={"a": 1},
+        failed=True,
+        added_at=5.0,
+        updated_at=5.0,
     )
 
 
@@ -132,19 +142,23 @@ class TestStored:
             Databases(catalogue.database, Vault(tmp_path_factory.mktemp("other"))).by_server_key(made.server.access_key)
 
 
-class TestFailedTargets:
+class TestPoorTargets:
     def test_whole_life(self, folder: Path) -> None:
         with contextlib.closing(Catalogue(folder)) as catalogue:
             Accounts(catalogue.database)
             one, other = catalogue.add_channel("one"), catalogue.add_channel("other")
-            targets = FailedTargets(catalogue.database)
-            targets.add(one, failed())
+            targets = PoorTargets(catalogue.database)
+            targets.add(one, poor())
             with pytest.raises(IdentifierTaken):
-                targets.add(one, failed(UUID[:-1] + "2"))
-            targets.add(other, failed(UUID[:-1] + "3"))
-            assert targets.by_uuid(one, UUID) == targets.by_identifier(one, "dull") == failed()
+                targets.add(one, poor(UUID[:-1] + "2"))
+            targets.add(other, poor(UUID[:-1] + "3"))
+            assert targets.by_uuid(one, UUID) == targets.by_identifier(one, "dull") == poor()
             assert targets.by_uuid(other, UUID) is None
-            assert targets.all(one) == [failed()]
+            assert targets.all(one) == [poor()]
+            changed = dataclasses.replace(poor(), name="other", identifier="other", failed=False)
+            assert targets.replace(one, changed)
+            assert targets.all(one) == [changed]
+            assert not targets.replace(other, changed)
             assert not targets.remove(other, UUID)
             assert targets.remove(one, UUID)
             assert not targets.remove(one, UUID)
@@ -153,8 +167,8 @@ class TestFailedTargets:
         with contextlib.closing(Catalogue(folder)) as catalogue:
             Accounts(catalogue.database)
             one, other = catalogue.add_channel("one"), catalogue.add_channel("other")
-            targets = FailedTargets(catalogue.database)
-            targets.add(one, failed())
+            targets = PoorTargets(catalogue.database)
+            targets.add(one, poor())
             catalogue.remove_channel(one)
-            targets.add(other, failed(UUID[:-1] + "2"))
+            targets.add(other, poor(UUID[:-1] + "2"))
             assert targets.all(one) == []

@@ -24,7 +24,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
-        "failed_target",
+        "poor_target",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("uuid", sa.Text, nullable=False, unique=True),
         sa.Column("channel_id", sa.Integer, nullable=False),
@@ -32,6 +32,9 @@ def upgrade() -> None:
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("width", sa.Float, nullable=False),
         sa.Column("active", sa.Boolean, nullable=False),
+        sa.Column("metadata", sa.Text, nullable=False),
+        sa.Column("facts", sa.Text, nullable=False),
+        sa.Column("failed", sa.Boolean, nullable=False),
         sa.Column("added_at", sa.Float, nullable=False),
         sa.Column("updated_at", sa.Float, nullable=False),
         sa.UniqueConstraint("channel_id", "identifier"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +25,16 @@ def vuforia_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 @pytest.fixture(scope="session")
 def owner(vuforia_server: Server) -> Caller:
     return make_user(vuforia_server.folder, "owner")
+
+
+@pytest.fixture(scope="session")
+def own_port(vuforia_server: Server) -> str:
+    """The address of the port at whose root the calls answer, as the server tells it."""
+    assert vuforia_server.process.stdout is not None
+    line = vuforia_server.process.stdout.readline()
+    told = re.fullmatch(r"Vuforia's calls answer on (http://\S+)\n", line)
+    assert told, line
+    return told[1]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.support.drawn import encoded, poster
@@ -111,9 +112,52 @@ class TestAtOnce:
         assert len(database.found(photo_of(20))) == 1
 
 
-@pytest.mark.parametrize("image", [flat(), encoded(poster(20)[:1, :1], ".png"), encoded(poster(20)[:20, :20], ".png")])
+NOISE = encoded(np.random.default_rng(1).integers(0, 256, (5, 5, 3), np.uint8), ".png")
+"""Too small, but not without contrast."""
+
+
+class TestPoor:
+    """An image with contrast that cannot be found again: success, with the rating 0."""
+
+    def test_whole_life(self, database: Vuforia) -> None:
+        target_id = database.add(NOISE, name="noise", application_metadata=b64(b"kept"), active_flag=False)
+        path = f"/targets/{target_id}"
+        answer = database.get(target_id)
+        assert (answer["status"], answer["target_record"]["tracking_rating"]) == ("success", 0)
+        assert succeeded(database.send("GET", "/summary"))["inactive_images"] == 1
+        succeeded(database.send("PUT", path, {"active_flag": True, "width": 2, "name": "other"}))
+        record = database.get(target_id)["target_record"]
+        assert (record["name"], record["width"], record["active_flag"]) == ("other", 2.0, True)
+        assert succeeded(database.send("GET", "/summary"))["active_images"] == 1
+        assert database.found(NOISE) == []
+        succeeded(database.send("PUT", path, {"image": b64(picture(20))}))
+        assert database.get(target_id)["target_record"] == {**record, "tracking_rating": 4}
+        (found,) = database.found(photo_of(20))
+        assert (found["target_id"], found["target_data"]["application_metadata"]) == (target_id, b64(b"kept"))
+        succeeded(database.send("PUT", path, {"image": b64(NOISE), "name": "again"}))
+        record = database.get(target_id)["target_record"]
+        assert (record["name"], record["width"], record["tracking_rating"]) == ("again", 2.0, 0)
+        assert database.found(photo_of(20)) == []
+        assert succeeded(database.send("GET", f"/summary/{target_id}"))["total_recos"] == 1
+        assert succeeded(database.send("GET", "/targets"))["results"] == [target_id]
+        succeeded(database.send("PUT", path, {"image": b64(flat())}))
+        assert database.get(target_id)["status"] == "failed"
+        succeeded(database.send("DELETE", path))
+        assert succeeded(database.send("GET", "/targets"))["results"] == []
+
+    def test_names_stay_unique(self, database: Vuforia) -> None:
+        target_id, _ = database.add(NOISE, name="noise"), database.add(picture(20), name="taken")
+        refused(database.send("PUT", f"/targets/{target_id}", {"name": "taken"}), 403, "TargetNameExist")
+        succeeded(database.send("PUT", f"/targets/{target_id}", {"name": "noise"}))
+
+    def test_damaged(self, database: Vuforia) -> None:
+        """A small one is decoded, too."""
+        refused(database.send("POST", "/targets", {"name": "x", "width": 1, "image": b64(NOISE[:40])}), 422, "BadImage")
+
+
+@pytest.mark.parametrize("image", [flat(), encoded(poster(20)[:1, :1], ".png"), flat(5)])
 class TestFailed:
-    """An image that shows too little, or is too small."""
+    """An image that shows nothing, or next to it."""
 
     def test_added(self, database: Vuforia, image: bytes) -> None:
         target_id = database.add(image, name="dull", width=3, active_flag=False)

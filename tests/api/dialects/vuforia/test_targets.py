@@ -15,7 +15,8 @@ from api.dialects.vuforia.images import TARGET_BYTES
 from api.dialects.vuforia.targets import identifier_of
 from engine.catalogue.rules import IDENTIFIER
 from tests.support.drawn_pictures import flat, photo_of, picture
-from tests.support.vuforia_client import UNKNOWN, Vuforia, b64, refused, succeeded
+from tests.support.running_server import Caller, Server
+from tests.support.vuforia_client import UNKNOWN, Vuforia, b64, make_database, refused, succeeded
 
 Gallery = tuple[Vuforia, dict[str, str]]
 NEW: dict[str, Any] = {"name": "new", "width": 1, "image": b64(picture(20))}
@@ -99,10 +100,8 @@ class TestAdd:
         assert database.get(target_id)["target_record"]["active_flag"] is active
         assert len(database.found(photo_of(20))) == active
 
-    def test_quota(self, vuforia_server: Any, owner: Any) -> None:
+    def test_quota(self, vuforia_server: Server, owner: Caller) -> None:
         """The channel's; failed targets count."""
-        from tests.support.vuforia_client import make_database
-
         full = make_database(vuforia_server.folder, "full", owner, vuforia_server.client, quota=2)
         full.add(picture(20))
         full.add(flat())

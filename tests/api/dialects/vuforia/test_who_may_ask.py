@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import datetime as dt
 from typing import Any
 
 import httpx
@@ -11,7 +11,6 @@ import pytest
 from api.accounts.databases import AccessPair
 from api.dialects.vuforia.contract import CALLS
 from tests.support.drawn_pictures import photo_of
-from tests.support.running_server import Server
 from tests.support.vuforia_client import UNKNOWN, Vuforia, b64, empty, http_date, multipart_body, refused, succeeded
 
 Gallery = tuple[Vuforia, dict[str, str]]
@@ -134,13 +133,10 @@ class TestPaths:
         succeeded(signed.send("GET", "/vuforia/summary"))
         succeeded(signed.send("GET", "/vuforia/targets"))
 
-    def test_at_the_root_of_its_own_port(self, gallery: Gallery, vuforia_server: Server) -> None:
-        """Which the server tells; nothing else answers there."""
+    def test_at_the_root_of_its_own_port(self, gallery: Gallery, own_port: str) -> None:
+        """Nothing else answers there."""
         database, ids = gallery
-        line = vuforia_server.process.stdout.readline()  # type: ignore[union-attr]
-        base = re.fullmatch(r"Vuforia's calls answer on (http://\S+)\n", line)
-        assert base, line
-        with httpx.Client(base_url=base[1]) as client:
+        with httpx.Client(base_url=own_port) as client:
             there = Vuforia(http=client, server=database.server, client=database.client, prefix="")
             assert len(succeeded(there.send("GET", "/targets"))["results"]) == 3
             assert there.found(photo_of(1))[0]["target_id"] == ids["one"]
@@ -228,8 +224,6 @@ class TestQuery:
         "layout", ["%a, %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S", "%a %d %b %Y %H:%M:%S"]
     )
     def test_layouts_of_dates(self, gallery: Gallery, layout: str, zone: str) -> None:
-        import datetime as dt
-
         date = dt.datetime.now(dt.UTC).strftime(layout) + zone
         assert gallery[0].query(photo_of(1), date=date).status_code == 200
 
