@@ -162,7 +162,7 @@ def _response(
     vendors: dict[str, str] = {}
     if service.settings.vuforia_strict_headers:
         without_id(request)
-        vendors = wire.vendors_headers(who, started=started)
+        vendors = wire.vendors_headers(who, status=status, started=started)
         if "Connection" in headers:
             del vendors["connection"]
     return wire.response(body, content_type, status=status, headers=headers, vendors=vendors)

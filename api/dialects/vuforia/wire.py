@@ -57,10 +57,10 @@ def response(
     return made
 
 
-def vendors_headers(who: Who, *, started: float) -> dict[str, str]:
+def vendors_headers(who: Who, *, status: int, started: float) -> dict[str, str]:
     """started: when the request came, by the monotonic clock."""
     if who == "VWQ":
-        return {"connection": "keep-alive", "server": "nginx"}
+        return {"connection": "Close" if status == 413 else "keep-alive", "server": "nginx"}
     return {
         "connection": "keep-alive",
         "server": "envoy",

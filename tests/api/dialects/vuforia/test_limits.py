@@ -103,6 +103,7 @@ class TestStrictHeaders:
         assert set(response.headers) == self.VWQ
         assert (response.headers["connection"], response.headers["server"]) == ("keep-alive", "nginx")
         assert set(limited.query(photo_of(1), accept="x").headers) == self.VWQ - {"content-type"}
+        assert limited.query(photo_of(1) + b"\0" * 2_200_000).headers["connection"] == "Close"
         assert set(limited.query(photo_of(1), authorization=None).headers) == self.VWQ | {"www-authenticate"}
 
     def test_long_headers(self, limited: Vuforia) -> None:

@@ -8,6 +8,7 @@ import uuid
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 from tests.support.drawn_pictures import flat, photo_of, picture
 from tests.support.running_server import Server
@@ -120,7 +121,7 @@ class TestQuery:
 
 class TestPrefix:
     def test_beside_the_other_dialects(self, database: Vuforia, vuforia_server: Server) -> None:
-        if importlib.metadata.version("vws-python") < "2026":
+        if Version(importlib.metadata.version("vws-python")) < Version("2026.2.25"):
             pytest.skip("this vws-python takes no base URL with a path")
         clients = Clients(database, f"{vuforia_server.base}/vuforia")
         target_id = clients.add(picture(20))
