@@ -27,7 +27,8 @@ FOREIGN = {
     "AddImage", "FindImage", "GetImage", "GetImages", "RemoveImage", "Statistics", "UpdateImageInfo",  # Kivicube's
     "AuthenticationFailure", "BadImage", "Date", "Fail", "InactiveProject", "ProjectHasNoApiAccess", "ProjectSuspended",
     "DateRangeError", "RequestQuotaReached", "RequestTimeTooSkewed", "Success", "TargetCreated", "TargetNameExist",
-    "TargetQuotaReached", "TargetStatusNotSuccess", "TargetStatusProcessing", "TooManyRequests", "UnknownTarget",  # Vuforia's
+    "TargetQuotaReached", "TargetStatusNotSuccess", "TargetStatusProcessing", "TooManyRequests",
+    "UnknownTarget",  # Vuforia's
     "TinyGrey",  # made in the guide
     "TypedDict",
 }  # fmt: skip
