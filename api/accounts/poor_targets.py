@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from engine.catalogue import Channel
-from engine.catalogue.tables import channel_table
+from engine.catalogue.tables import channel_table, picture_table
 from engine.catalogue.transactions import reading, writing
 from engine.errors import IdentifierTaken
 
@@ -60,8 +60,9 @@ class PoorTargets:
         self._database = database
 
     def add(self, channel: Channel, target: PoorTarget) -> None:
-        """Raises IdentifierTaken. Those of channels that are gone go with it."""
-        gone = poor_table.c.channel_id.not_in(sa.select(channel_table.c.id))
+        """Raises IdentifierTaken. What a change that was cut short left under its UUID, and those of channels that are
+        gone, go with it."""
+        gone = poor_table.c.channel_id.not_in(sa.select(channel_table.c.id)) | (poor_table.c.uuid == target.uuid)
         try:
             with writing(self._database) as connection:
                 connection.execute(sa.delete(poor_table).where(gone))
@@ -92,8 +93,10 @@ class PoorTargets:
         return self._one(poor_table.c.channel_id == channel.id, poor_table.c.identifier == identifier)
 
     def all(self, channel: Channel) -> list[PoorTarget]:
-        """In the order of addition."""
-        query = sa.select(poor_table).where(poor_table.c.channel_id == channel.id).order_by(poor_table.c.added_at)
+        """In the order of addition; without those that are pictures, which a change that was cut short left."""
+        pictures = sa.select(picture_table.c.uuid).where(picture_table.c.channel_id == channel.id)
+        mine = (poor_table.c.channel_id == channel.id, poor_table.c.uuid.not_in(pictures))
+        query = sa.select(poor_table).where(*mine).order_by(poor_table.c.added_at)
         with reading(self._database) as connection:
             return [_target(row) for row in connection.execute(query)]
 

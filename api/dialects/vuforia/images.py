@@ -11,13 +11,15 @@ import numpy as np
 from api.dialects.vuforia.errors import NotBase64, UnfitImage
 from api.settings import Settings
 from engine.errors import ImageTooLarge, NotAnImage
-from engine.image import EncodedImage
+from engine.image import EncodedImage, resize_long_side
 from engine.settings import ImageLimits
 
 TARGET_BYTES, TARGET_PIXELS = 2_359_293, 37_748_736
 """Most of a target's image: 2.25 MiB less 3, 6144 x 6144."""
 QUERY_BYTES, QUERY_SIDE = 2 * 1024 * 1024, 30_000
 """Most of a photo's file, and of each of its sides."""
+LOOKED_AT = 640
+"""Longer side, in pixels, at which contrast is measured."""
 LEAST_CONTRAST = 5.0
 """Mean standard deviation of the channels, in grey levels, above which a target is no failure: that of the public
 tests' stand-in for the vendor's service."""
@@ -77,4 +79,7 @@ def check_photo(image: bytes) -> None:
 def shows_nothing(image: bytes) -> bool:
     """Whether an image that shows too little shows hardly any difference at all. Raises TruncatedImage."""
     limits = ImageLimits(max_bytes=len(image), max_pixels=TARGET_PIXELS, min_side=1)
-    return float(np.mean(np.std(EncodedImage(image, limits=limits).pixels(640), axis=(0, 1)))) <= LEAST_CONTRAST
+    pixels = EncodedImage(image, limits=limits).pixels(LOOKED_AT)
+    if max(pixels.shape[:2]) > LOOKED_AT:  # a large PNG is whole here
+        pixels = resize_long_side(pixels, LOOKED_AT)
+    return float(np.mean(np.std(pixels, axis=(0, 1)))) <= LEAST_CONTRAST

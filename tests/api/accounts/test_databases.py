@@ -17,6 +17,7 @@ from api.accounts.vault import Vault
 from api.errors import DatabaseExists, DatabaseNotFound
 from engine.catalogue import Catalogue, Channel
 from engine.errors import DamagedData, IdentifierTaken
+from tests.support.made_catalogue import add
 from tests.support.running_server import make_channel, make_user
 from tests.support.service_commands import run, run_json
 
@@ -162,6 +163,18 @@ class TestPoorTargets:
             assert not targets.remove(other, UUID)
             assert targets.remove(one, UUID)
             assert not targets.remove(one, UUID)
+
+    def test_a_change_that_was_cut_short(self, folder: Path) -> None:
+        """The picture is what counts; the next change goes on from there."""
+        with contextlib.closing(Catalogue(folder)) as catalogue:
+            Accounts(catalogue.database)
+            one, targets = catalogue.add_channel("one"), PoorTargets(catalogue.database)
+            add(catalogue, "dull", uuid=UUID)
+            targets.add(one, poor())
+            assert targets.all(one) == []
+            targets.add(one, poor())
+            catalogue.remove_picture("one", "dull")
+            assert targets.all(one) == [poor()]
 
     def test_go_with_their_channel(self, folder: Path) -> None:
         with contextlib.closing(Catalogue(folder)) as catalogue:
