@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     easyar_search_miss_http_status: Annotated[Literal[404, 200], BeforeValidator(_whole)] = Field(
         404, description="EasyAR: HTTP status of a search that finds nothing (statusCode 17), 404 or 200."
     )
+    console: bool = Field(True, description="Pages for people at /console and /try; off: there are none.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
     stop_timeout_seconds: int = Field(30, ge=1, description="Longest wait for requests in flight when stopping.")

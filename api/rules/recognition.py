@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from api.accounts.store import User
 from api.edge.door import Lane
 from api.edge.metrics import Metrics
+from api.errors import Busy
 from api.rules.access import AccessRules
 from api.rules.counts import CountRules
 from engine.catalogue import Channel
+from engine.errors import ImageError
 from engine.recognise.answer import Match, Recognition
 from engine.recognizer import Recognizer
 
@@ -31,13 +33,23 @@ class RecognitionRules:
         Raises ChannelNotFound, ForeignChannel, the engine's ImageErrors, StatisticsError, Busy.
         """
 
-        def work() -> Recognition:
-            return self._recognizer.recognise(photo, self._access.searched_channels(user, channel), k=k)
-
-        recognition = await self._lane.run(work)
-        self._metrics.observe_stages(recognition.timings_ms)
+        recognition = await self.look(lambda: self._access.searched_channels(user, channel), photo, k=k)
         if recognition.answer is not None:
-            await self._counts.count_match(user, recognition.answer.picture)
+            await self._counts.count_match(user.id, recognition.answer.picture)
+        return recognition
+
+    async def look(self, channels: Callable[[], Sequence[Channel]], photo: bytes, *, k: int) -> Recognition:
+        """Recognises the photo without counting; channels: called in the engine's thread.
+
+        Raises what `channels` does, the engine's ImageErrors, Busy.
+        """
+        try:
+            recognition = await self._lane.run(lambda: self._recognizer.recognise(photo, channels(), k=k))
+        except (ImageError, Busy):
+            self._metrics.saw("refused")
+            raise
+        self._metrics.saw("missed" if recognition.answer is None else "answered")
+        self._metrics.observe_stages(recognition.timings_ms)
         return recognition
 
     async def similar(self, user: User, channel: str, image: bytes) -> list[Match]:
