@@ -40,6 +40,8 @@ class Candidate:
     inliers: int
     points: str
     """Its outline in the photo, for SVG."""
+    label: tuple[float, float]
+    """Where its name stands in the photo: at the outline's top, and inside the photo."""
     figures: list[tuple[str, float]]
     drawing: str
     """The reasons as a data address; empty where none is drawn."""
@@ -76,13 +78,16 @@ def _shown(console: Console, photo: bytes, recognition: Recognition, *, reasons:
         width=recognition.photo_size[0],
         height=recognition.photo_size[1],
         photo=_data(encode_jpeg(image, quality=82)),
-        candidates=[_candidate(console, photo, match, draw=place < drawn) for place, match in enumerate(found)],
+        candidates=[
+            _candidate(console, photo, match, size=recognition.photo_size, draw=place < drawn)
+            for place, match in enumerate(found)
+        ],
         timings=list(recognition.timings_ms.items()),
         total=sum(recognition.timings_ms.values()),
     )
 
 
-def _candidate(console: Console, photo: bytes, match: Match, *, draw: bool) -> Candidate:
+def _candidate(console: Console, photo: bytes, match: Match, *, size: tuple[int, int], draw: bool) -> Candidate:
     picture = match.picture
     return Candidate(
         identifier=picture.identifier,
@@ -95,9 +100,16 @@ def _candidate(console: Console, photo: bytes, match: Match, *, draw: bool) -> C
         accepted=match.accepted,
         inliers=match.inliers,
         points=" ".join(f"{x:.1f},{y:.1f}" for x, y in match.quad),
+        label=_label(match, size),
         figures=[(name, match.figures[name]) for name in FIGURES if name in match.figures],
         drawing=_drawing(console, photo, match) if draw else "",
     )
+
+
+def _label(match: Match, size: tuple[int, int]) -> tuple[float, float]:
+    x, y = match.quad[match.quad[:, 1].argmin()]
+    width, height = size
+    return min(max(float(x), 0.2 * width), 0.8 * width), min(max(float(y), 0.08 * height), 0.95 * height)
 
 
 def _drawing(console: Console, photo: bytes, match: Match) -> str:

@@ -71,7 +71,7 @@ def gallery(service: Service) -> dict[str, Any]:
     return {
         "pictures": info["pictures"],
         "channels": len(info["channels"]),
-        "index_bytes": info["memory_bytes"],
+        "index_bytes": sum(info["memory_bytes"].values()),
         "disk_bytes": info["disk_bytes"],
         "unsaved": max(0, info["log_position"] - (info["saved_log_position"] or 0)),
         "backup": last_backup(service.catalogue.folder),

@@ -43,6 +43,7 @@ async def add(request: AnyRequest, console: ConsoleHere) -> Template:
     async with read_form(request, console, fields={"name": SHORT}) as form:
 
         def show(visitor: Visitor) -> dict[str, Any]:
+            visitor.check_may_change()
             visitor.check_operator()
             name = form.values.get("name", "").strip()
             keys = console.service.accounts.add_user(name)

@@ -81,6 +81,7 @@ if (trying) {
 function wireCamera(form) {
   const button = form.querySelector("[data-camera]"), stage = document.querySelector("[data-stage]");
   const video = stage.querySelector("video"), overlay = stage.querySelector("svg"), outline = overlay.querySelector("polygon");
+  const label = overlay.querySelector("text");
   const verdict = stage.querySelector("[data-verdict]"), pace = stage.querySelector("[data-pace]");
   const times = [];
   let seen = "";
@@ -111,6 +112,14 @@ function wireCamera(form) {
     overlay.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
     outline.setAttribute("points", found.quad ? found.quad.map(corner => corner.join(",")).join(" ") : "");
     outline.setAttribute("class", `outline ${found.identifier ? "good" : "maybe"}`);
+    label.textContent = found.quad ? `${found.candidate} ${found.match_ratio.toFixed(1)}` : "";
+    if (found.quad) {
+      const size = Math.max(frame.width, frame.height) / 26, top = found.quad.reduce((a, b) => (b[1] < a[1] ? b : a));
+      label.setAttribute("x", Math.min(Math.max(top[0], 0.2 * frame.width), 0.8 * frame.width));
+      label.setAttribute("y", Math.min(Math.max(top[1], 1.6 * size), frame.height) - size / 2);
+      label.setAttribute("font-size", size);
+      label.setAttribute("stroke-width", size / 4);
+    }
     verdict.dataset.identifier = found.identifier;
     verdict.classList.toggle("good", Boolean(found.identifier));
     const name = document.createElement("b"), ratio = document.createElement("span");
