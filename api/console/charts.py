@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT, FOOT, LEFT = 720, 200, 22, 44
+WIDTH, HEIGHT, FOOT, LEFT = 960, 220, 22, 44
 """Of the drawing, in units of its view box; below and beside it are the axes' texts."""
 MOST_BARS = 92
 """More days than that are drawn by week, so that a bar can be seen."""

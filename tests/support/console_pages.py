@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,7 +109,7 @@ class Page:
         return next(
             form
             for form in self.forms
-            if form.action.split("?")[0].endswith(action)
+            if re.split("[?#]", form.action)[0].endswith(action)
             and all(form.fields.get(name) == value for name, value in having.items())
         )
 

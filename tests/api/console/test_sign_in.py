@@ -229,7 +229,7 @@ class TestReadOnly:
         for page in ("", "/channels", f"/channels/one?channel={shelf}", f"/pictures?channel={shelf}", "/try", "/users"):
             found = reader.get(f"/console{page}")
             assert found.status == 200
-            assert {form.action for form in found.forms if form.method == "post"} <= {
+            assert {form.action.split("#")[0] for form in found.forms if form.method == "post"} <= {
                 "/console/language",
                 "/console/sign-out",
                 "/console/try",
