@@ -107,9 +107,10 @@ def _candidate(console: Console, photo: bytes, match: Match, *, size: tuple[int,
 
 
 def _label(match: Match, size: tuple[int, int]) -> tuple[float, float]:
-    x, y = match.quad[match.quad[:, 1].argmin()]
+    """Above the outline, in the middle of it, where the photo has room there."""
+    (x, _), y = match.quad.mean(0), match.quad[:, 1].min()
     width, height = size
-    return min(max(float(x), 0.2 * width), 0.8 * width), min(max(float(y), 0.08 * height), 0.95 * height)
+    return min(max(float(x), 0.3 * width), 0.7 * width), min(max(float(y), 0.08 * height), 0.95 * height)
 
 
 def _drawing(console: Console, photo: bytes, match: Match) -> str:

@@ -114,9 +114,10 @@ function wireCamera(form) {
     outline.setAttribute("class", `outline ${found.identifier ? "good" : "maybe"}`);
     label.textContent = found.quad ? `${found.candidate} ${found.match_ratio.toFixed(1)}` : "";
     if (found.quad) {
-      const size = Math.max(frame.width, frame.height) / 26, top = found.quad.reduce((a, b) => (b[1] < a[1] ? b : a));
-      label.setAttribute("x", Math.min(Math.max(top[0], 0.2 * frame.width), 0.8 * frame.width));
-      label.setAttribute("y", Math.min(Math.max(top[1], 1.6 * size), frame.height) - size / 2);
+      const size = Math.max(frame.width, frame.height) / 26, top = Math.min(...found.quad.map(corner => corner[1]));
+      const middle = found.quad.reduce((sum, corner) => sum + corner[0] / 4, 0);
+      label.setAttribute("x", Math.min(Math.max(middle, 0.3 * frame.width), 0.7 * frame.width));
+      label.setAttribute("y", Math.min(Math.max(top, 1.6 * size), frame.height) - size / 2);
       label.setAttribute("font-size", size);
       label.setAttribute("stroke-width", size / 4);
     }
