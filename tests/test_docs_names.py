@@ -25,6 +25,7 @@ FOREIGN = {
     "IndexBinaryIVF", "IndexIVFRaBitQ", "IndexIVFSpectralHash", "MultiIndexQuantizer",  # FAISS
     "Allow", "Authorization", "Bearer TOKEN", "ImageTarget",  # EasyAR's
     "AddImage", "FindImage", "GetImage", "GetImages", "RemoveImage", "Statistics", "UpdateImageInfo",  # Kivicube's
+    "HttpOnly", "Secure",  # of cookies
     "TinyGrey",  # made in the guide
     "TypedDict",
 }  # fmt: skip

@@ -66,7 +66,11 @@ def _matches(console: Console, visitor: Visitor) -> dict[str, int] | None:
 async def live(request: AnyRequest, console: ConsoleHere) -> ServerSentEvent:
     """A JSON object of texts by figure, again and again. It ends when the server stops, or the session does."""
     await console.run(request, lambda visitor: visitor)
-    return ServerSentEvent(_events(request, console), retry_duration=5_000)
+    return ServerSentEvent(
+        _events(request, console),
+        retry_duration=5_000,
+        headers={"X-Accel-Buffering": "no"},  # a proxy is to pass each event on at once
+    )
 
 
 async def _events(request: AnyRequest, console: Console) -> AsyncIterator[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from api.accounts.operator import OperatorPassword
-from cli.options import AsJson, NewDataFolder, print_json
+from cli.options import AsJson, DataFolder, print_json
 from engine.catalogue import Catalogue
 
 console_app = typer.Typer(help="The console in the browser.", no_args_is_help=True)
@@ -22,7 +22,7 @@ def console() -> None:
 
 @console_app.command("password")
 def password(
-    data: NewDataFolder,
+    data: DataFolder,
     remove: Annotated[bool, typer.Option("--remove", help="Let nobody sign in as the operator any more.")] = False,
     as_json: AsJson = False,
 ) -> None:

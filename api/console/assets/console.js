@@ -148,6 +148,7 @@ function wireCamera(form) {
       return;
     }
     stage.hidden = false;
+    stage.scrollIntoView({ block: "nearest" });
     verdict.textContent = stage.dataset.looking;
     button.textContent = button.dataset.stop;
     try {
