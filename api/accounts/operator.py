@@ -47,10 +47,10 @@ class OperatorPassword:
     def verify(self, password: str) -> str | None:
         """The mark of the password where it is right; None where it is not, or where there is none."""
         stored = self.mark()
-        if not stored:
+        if not stored or len(password) > MOST_CHARACTERS:
             return None
         _, n, r, p, salt, digest = stored.split("$")
-        found = _scrypt(password[:MOST_CHARACTERS], base64.b64decode(salt), n=int(n), r=int(r), p=int(p))
+        found = _scrypt(password, base64.b64decode(salt), n=int(n), r=int(r), p=int(p))
         return stored if hmac.compare_digest(found, base64.b64decode(digest)) else None
 
 
