@@ -12,6 +12,7 @@ from tests.api.console.conftest import PASSWORD
 from tests.support import service_commands
 from tests.support.browser import MISSING, chromium, film_of, watched_page
 from tests.support.drawn_pictures import flat, photo_of, picture
+from tests.support.paths import ROOT
 from tests.support.running_server import Caller, Server
 
 if TYPE_CHECKING:
@@ -245,3 +246,35 @@ def test_without_scripts(browser: Browser, console: Server, ann: Caller, box: st
         page.click("button[value=off]")
         page.goto(f"/console/pictures?channel={box}&state=off")
         assert page.locator(".tile").count() == 1
+
+
+class TestAccessibility:
+    SERIOUS = """async () => {
+        const found = await axe.run(document, { resultTypes: ["violations"] });
+        return found.violations.filter(v => ["serious", "critical"].includes(v.impact))
+            .map(v => `${v.id}: ${v.nodes.map(n => n.html).slice(0, 3).join(" | ")}`);
+    }"""
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_no_serious_finding(self, browser: Browser, console: Server, shelf: str, scheme: str) -> None:
+        """Of axe-core, on every page, an answer and a refusal among them."""
+        axe = (ROOT / "tests" / "data" / "axe" / "axe.min.js").read_text("utf-8")
+        with watched_page(browser, console.base, viewport=DESK, color_scheme=scheme) as page:
+            page.goto("/console/sign-in")
+            page.evaluate(axe)
+            assert page.evaluate(self.SERIOUS) == []
+            sign_in(page, password=PASSWORD)
+            for path in PAGES:
+                page.goto(f"/console{path}")
+                page.evaluate(axe)
+                assert page.evaluate(self.SERIOUS) == [], path
+            page.goto(f"/console/pictures?channel={shelf}")
+            page.click(".tile .name >> nth=0")
+            page.wait_for_selector(".keypoints", state="attached")
+            page.evaluate(axe)
+            assert page.evaluate(self.SERIOUS) == [], "a picture"
+            page.goto(f"/console/try?channel={shelf}")
+            page.set_input_files("input[type=file]", jpeg("photo.jpg", photo_of(1)))
+            page.wait_for_selector("#answer")
+            page.evaluate(axe)
+            assert page.evaluate(self.SERIOUS) == [], "an answer"
