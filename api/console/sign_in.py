@@ -17,7 +17,7 @@ from api.edge.refusals import AnyRequest
 from api.edge.requests import client_of
 from api.errors import RateLimited, WrongCredentials
 
-_INSIDE = re.compile(r"/console(/[a-z0-9/_-]*)?")
+_INSIDE = re.compile(r"/console(/[a-z0-9/_-]*)?|/try(/[A-Za-z0-9@_.-]{1,64})?")
 """Where a sign-in may lead: never to another site."""
 
 
@@ -80,7 +80,7 @@ async def language(request: AnyRequest, console: ConsoleHere) -> Response[Any]:
     if chosen in texts.LANGUAGES:
         path = f"{console.base}/"
         cookies = [Cookie(key=LANGUAGE_COOKIE, value=chosen, path=path, samesite="lax", max_age=365 * 86400)]
-    return console.to("/try" if wanted == "/try" else _inside(wanted), cookies=cookies)
+    return console.to(_inside(wanted), cookies=cookies)
 
 
 def _inside(path: str) -> str:
