@@ -117,7 +117,7 @@ def _never_matched(console: Console, visitor: Visitor, channel: Channel, read: l
 @post("/pictures/many", status_code=303)
 async def many(request: AnyRequest, console: ConsoleHere) -> Response[Any] | Template:
     """Removes, switches or sets the threshold of the pictures that were picked. A removal is asked for once more."""
-    fields = {"channel": SHORT, "action": SHORT, "threshold": SHORT, "sure": SHORT, "all": SHORT}
+    fields = {"channel": SHORT, "action": SHORT, "threshold": SHORT, "sure": SHORT}
     async with read_form(request, console, fields=fields, others=8) as form:
         picked = [name.removeprefix(PICK) for name in form.values if name.startswith(PICK)]
         action, channel_name = form.values.get("action", ""), form.values.get("channel", "")

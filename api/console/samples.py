@@ -28,8 +28,8 @@ form.append("image", photo);  // a File or a Blob
 const answer = await (await fetch("BASE/FindImage", {method: "POST", body: form})).json();
 console.log(answer.returncode === 0 ? answer.identifier : answer.message);"""
 _EASYAR_CURL = """\
-curl -H "Authorization: $TOKEN" -H "Content-Type: application/json" \\
-     -d "{\\"appId\\": \\"$APP_ID\\", \\"image\\": \\"$(base64 -w0 photo.jpg)\\"}" BASE/search"""
+{ printf '{"appId": "%s", "image": "' "$APP_ID"; base64 -w0 photo.jpg; printf '"}'; } |
+    curl -H "Authorization: $TOKEN" -H "Content-Type: application/json" --data-binary @- BASE/search"""
 _EASYAR_PYTHON = """\
 import base64, httpx
 

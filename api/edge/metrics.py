@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Literal, Protocol
@@ -27,20 +28,23 @@ Outcome = Literal["answered", "missed", "refused"]
 
 
 class LastMinute:
-    """How many photos came in the last 60 seconds. For the event loop alone."""
+    """How many photos came in the last 60 seconds. Safe for use by many threads."""
 
     def __init__(self) -> None:
         self._seconds: dict[int, int] = {}
+        self._lock = threading.Lock()
 
     def count(self) -> None:
         now = int(time.monotonic())
-        self._seconds[now] = self._seconds.get(now, 0) + 1
-        self._forget(now)
+        with self._lock:
+            self._forget(now)
+            self._seconds[now] = self._seconds.get(now, 0) + 1
 
     def a_second(self) -> float:
         """Photos a second, on average."""
-        self._forget(int(time.monotonic()))
-        return sum(self._seconds.values()) / 60
+        with self._lock:
+            self._forget(int(time.monotonic()))
+            return sum(self._seconds.values()) / 60
 
     def _forget(self, now: int) -> None:
         for second in [second for second in self._seconds if second <= now - 60]:
