@@ -86,6 +86,8 @@ def gallery_commands(place: Path) -> list[tuple[Any, ...]]:
         ("channel", "add", "books", *shop, *data),
         ("channel", "list", *data),
         ("channel", "quota", "books", "5", *shop, *data),
+        ("channel", "try", "books", "--on", *data),
+        ("console", "password", "--remove", *data),
         ("app", "add", "books", *shop, *data),
         ("app", "list", *data),
         ("app", "rotate", "books", *shop, *data),
