@@ -18,6 +18,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Server
 
 from api import operations
+from api.console import mount as console
 from api.dialects.easyar import parameters
 from api.dialects.easyar import routes as easyar
 from api.dialects.kivicube import routes as kivicube
@@ -49,7 +50,13 @@ def create_app(settings: Settings, *, recognizer: Recognizer, token: str = "") -
     """
     service = Service(settings, recognizer, token=token)
     app = Litestar(
-        [*kivicube.routers(), *easyar.routers(), *vuforia.routers(settings), operations.router()],
+        [
+            *kivicube.routers(),
+            *easyar.routers(),
+            *vuforia.routers(settings),
+            operations.router(),
+            *(console.handlers(service) if settings.console else ()),
+        ],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={HTTPException: _http_error},
         middleware=[RequestFrame(service.metrics, service.memory)],

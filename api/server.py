@@ -75,6 +75,7 @@ def run_server(
             lifespan="on",
         )
         server = WatchedServer(config, rules)
+        app.state.service.is_stopping = lambda: server.should_exit
         # Beside a server that may write, the note is that one's.
         note = contextlib.nullcontext() if read_only else _announced(folder, address=address, token=token)
         with _quiet_signals(), note:

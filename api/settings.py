@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     vuforia_strict_headers: bool = Field(
         False, description="Vuforia: answers have the headers of the vendor's service and no others."
     )
+    console: bool = Field(True, description="Pages for people at /console and /try; off: there are none.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
     stop_timeout_seconds: int = Field(30, ge=1, description="Longest wait for requests in flight when stopping.")

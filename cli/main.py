@@ -71,6 +71,7 @@ COMMANDS = {
     "database": Entry(
         "cli.service.databases:database_app", SERVICE, "Databases: keys of Vuforia's clients, each for one channel."
     ),
+    "console": Entry("cli.service.console:console_app", SERVICE, "The console in the browser."),
     "stats": Entry("cli.service.stats:stats", SERVICE, "Show how often pictures were recognised."),
     "client": Entry("cli.service.client:client_app", SERVICE, "Call a running server."),
     "demo": Entry(

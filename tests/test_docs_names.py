@@ -29,6 +29,7 @@ FOREIGN = {
     "DateRangeError", "RequestQuotaReached", "RequestTimeTooSkewed", "Success", "TargetCreated", "TargetNameExist",
     "TargetQuotaReached", "TargetStatusNotSuccess", "TargetStatusProcessing", "TooManyRequests",
     "UnknownTarget",  # Vuforia's
+    "HttpOnly", "Secure",  # of cookies
     "TinyGrey",  # made in the guide
     "TypedDict",
 }  # fmt: skip

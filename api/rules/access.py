@@ -35,6 +35,10 @@ class AccessRules:
         """Counts a request of a user's app or database that has shown who it is. Raises RateLimited."""
         self._rates.take(user.id)
 
+    def admit_user(self, user: User) -> None:
+        """Counts a request of who has signed in, or of whose channel is tried. Raises RateLimited."""
+        self._rates.take(user.id)
+
     def own_channel(self, user: User, name: str | None) -> Channel:
         """Raises ChannelNotFound, ForeignChannel."""
         channel = self.any_channel(name)

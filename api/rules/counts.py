@@ -34,9 +34,9 @@ class CountRules:
         self._settings, self._catalogue = settings, catalogue
         self._store, self._writer = store, writer
 
-    async def count_match(self, user: User, picture: Picture) -> None:
+    async def count_match(self, user_id: int, picture: Picture) -> None:
         """Counts an answered match; durable when this returns. Raises StatisticsError, Overdue."""
-        waiting = asyncio.wrap_future(self._writer.count(user.id, picture.channel, picture.identifier))
+        waiting = asyncio.wrap_future(self._writer.count(user_id, picture.channel, picture.identifier))
         done, _ = await asyncio.wait({waiting}, timeout=self._settings.deadline_seconds)
         if not done:
             raise Overdue("the count is not written yet", retry_after_seconds=self._settings.retry_after_seconds)

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from api.accounts.store import User
 from api.edge.door import Lane
 from api.edge.metrics import Metrics
+from api.errors import Busy
 from api.rules.access import AccessRules
 from api.rules.counts import CountRules
 from engine.catalogue import Channel, Picture
+from engine.errors import ImageError
 from engine.recognise.answer import Match, Recognition
 from engine.recognizer import Recognizer
 
@@ -40,14 +42,37 @@ class RecognitionRules:
         Raises ChannelNotFound, ForeignChannel, the engine's ImageErrors, StatisticsError, Busy.
         """
 
+        recognition = await self.look(
+            lambda: self._access.searched_channels(user, channel), photo, k=k, answers=answers
+        )
+        if recognition.answer is not None:
+            await self._counts.count_match(user.id, recognition.answer.picture)
+        return recognition
+
+    async def look(
+        self,
+        channels: Callable[[], Sequence[Channel]],
+        photo: bytes,
+        *,
+        k: int,
+        answers: Callable[[Picture], bool] | None = None,
+    ) -> Recognition:
+        """Recognises the photo without counting; channels, answers: called in the engine's thread.
+
+        Raises what `channels` does, the engine's ImageErrors, Busy.
+        """
+
         def work() -> Recognition:
-            found = self._recognizer.recognise(photo, self._access.searched_channels(user, channel), k=k)
+            found = self._recognizer.recognise(photo, channels(), k=k)
             return found if answers is None else _only(found, answers)
 
-        recognition = await self._lane.run(work)
+        try:
+            recognition = await self._lane.run(work)
+        except (ImageError, Busy):
+            self._metrics.saw("refused")
+            raise
+        self._metrics.saw("missed" if recognition.answer is None else "answered")
         self._metrics.observe_stages(recognition.timings_ms)
-        if recognition.answer is not None:
-            await self._counts.count_match(user, recognition.answer.picture)
         return recognition
 
     async def similar(self, user: User, channel: str, image: bytes) -> list[Match]:

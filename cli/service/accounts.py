@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from api.accounts.open_channels import set_open
 from api.accounts.store import Accounts, Keys, User
 from api.errors import ForeignChannel
 from cli.options import AsJson, DataFolder, NewDataFolder, print_json
@@ -178,6 +179,22 @@ def set_quota(
         limit = None if quota == "none" else int(quota)
         changed = catalogue.update_channel(found, owner=found.owner, quota=limit)
         _show_channel(catalogue, changed, user, as_json=as_json)
+
+
+@channel_app.command("try")
+def open_to_all(
+    channel: ChannelName,
+    on: Annotated[bool, typer.Option("--on/--off", help="Whether anybody may try it.")],
+    data: DataFolder,
+    as_json: AsJson = False,
+) -> None:
+    """Let anybody try a channel at /try, without signing in, or nobody any more."""
+    with opened_accounts(data) as (catalogue, _):
+        set_open(catalogue, catalogue.channel(channel), to_all=on)
+    if as_json:
+        print_json({"channel": channel, "open": on})
+    else:
+        typer.echo(f"{channel} is {'open to everybody' if on else 'closed'} at /try")
 
 
 def _made_or_adopted(catalogue: Catalogue, name: str, owner: User, *, quota: int | None) -> Channel:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, Unpack
 
 import sqlalchemy as sa
 
-from engine.catalogue import channels, log, pictures, reserve
+from engine.catalogue import browse, channels, log, pictures, reserve
 from engine.catalogue.entries import Change, Channel, Picture, PictureChanges, StoredFeatures, as_columns
 from engine.catalogue.note import SequenceNote
 from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost, is_read_only, open_database
@@ -290,6 +290,14 @@ class Catalogue:
         with reading(self.database) as connection:
             owner = channels.current(connection, channel)
             return pictures.newest(connection, owner, offset=offset, limit=limit, after=after)
+
+    def browse(
+        self, channel: str | Channel, wanted: browse.Wanted, *, after: str = "", limit: int = 100
+    ) -> list[browse.Glimpse]:
+        """Those of the wanted pictures that follow the identifier `after`, by identifier. Raises ChannelNotFound."""
+        with reading(self.database) as connection:
+            owner = channels.current(connection, channel)
+            return browse.browse(connection, owner, wanted, after=after, limit=limit)
 
     def pictures_by_id(self, ids: Sequence[int]) -> dict[int, Picture]:
         """Those of `ids` that exist, by their numbers."""

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from engine.catalogue.backed_up import note_backup
 from engine.catalogue.catalogue import NOTE_NAME
 from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost, copy_database
 from engine.catalogue.transactions import storage_error
@@ -86,6 +87,7 @@ def backup(folder: Path, target: Path) -> BackupReport:
         # The keys are in it: for its owner alone.
         part.chmod(0o600)
         part.replace(target)
+    note_backup(folder)
     return BackupReport(files={name: facts["bytes"] for name, facts in files.items()}, left_out=left_out)
 
 
