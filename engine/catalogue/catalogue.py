@@ -26,6 +26,7 @@ from engine.catalogue.tables import meta_table
 from engine.catalogue.transactions import changed_meanwhile, reading, writing
 from engine.catalogue.unfinished import check_restored
 from engine.catalogue.upgrade import upgrade_schema
+from engine.catalogue.whole import check_whole
 from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound, StorageFailed, StorageFull
 
 T = TypeVar("T")
@@ -49,10 +50,12 @@ class Catalogue:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         """Opens or makes it. read_only: every change is refused, as where folder or files may only be read.
 
-        Raises the StorageErrors: DamagedData where a gallery's other files lie without its catalogue."""
+        Raises the StorageErrors: DamagedData where a gallery's other files lie without its catalogue, or
+        this is cut short."""
         folder.mkdir(parents=True, exist_ok=True)
         check_restored(folder)
         check_not_lost(folder)
+        check_whole(folder / DATABASE_NAME)
         self.folder = folder
         self.fingerprint: str | None = None
         """Of the model whose features are added through this opening: where the gallery has another by then, they are

@@ -29,6 +29,7 @@ from engine.catalogue.catalogue import NOTE_NAME
 from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost, copy_database
 from engine.catalogue.transactions import storage_error
 from engine.catalogue.unfinished import check_restored
+from engine.catalogue.whole import check_whole
 from engine.errors import DamagedData, DataFolderLocked, FolderNotEmpty, ReadOnlyData, StorageFailed, StorageFull
 from engine.index import snapshot
 from engine.index.folder_lock import HOLDER, SERVER, FolderLock
@@ -59,6 +60,7 @@ def backup(folder: Path, target: Path) -> BackupReport:
     it. Raises the StorageErrors: DamagedData, StorageFull, and StorageFailed where there is no gallery."""
     check_restored(folder)
     check_not_lost(folder)
+    check_whole(folder / DATABASE_NAME)
     source = folder / DATABASE_NAME
     if not source.exists() or not source.stat().st_size:
         raise StorageFailed(str(folder), "it holds no gallery; nothing is backed up")

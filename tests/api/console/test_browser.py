@@ -116,6 +116,7 @@ class TestMainPath:
         page.type("#search", "two")
         page.wait_for_function("() => document.querySelectorAll('.tile').length === 1")
         page.wait_for_url(re.compile("search=two"))
+        page.wait_for_function("() => !document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
         page.check(".tile input[type=checkbox]")
         assert page.locator("button[value=off]").is_enabled()
 
