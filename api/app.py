@@ -18,10 +18,12 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Server
 
 from api import operations
+from api.console import mount as console
 from api.dialects.easyar import parameters
 from api.dialects.easyar import routes as easyar
 from api.dialects.kivicube import routes as kivicube
 from api.dialects.kivicube.contract import METHODS
+from api.dialects.vuforia import routes as vuforia
 from api.edge.page import InteractivePage
 from api.edge.requests import RequestFrame, unframed
 from api.errors import SettingError
@@ -35,7 +37,7 @@ logger = logging.getLogger(__name__)
 def check_settings(settings: Settings) -> None:
     """Raises SettingError where the memory share lets no largest body in: without a length all such would be busy for
     ever."""
-    rules = [*(method.rules(settings) for method in METHODS), parameters.rules(settings)]
+    rules = [*(method.rules(settings) for method in METHODS), parameters.rules(settings), vuforia.rules(settings)]
     least = max(rule.most_reserved for rule in rules)
     if settings.max_buffered_bytes < least:
         raise SettingError(f"max_buffered_bytes: at least {least} with these limits of images and metadata")
@@ -48,7 +50,13 @@ def create_app(settings: Settings, *, recognizer: Recognizer, token: str = "") -
     """
     service = Service(settings, recognizer, token=token)
     app = Litestar(
-        [*kivicube.routers(), *easyar.routers(), operations.router()],
+        [
+            *kivicube.routers(),
+            *easyar.routers(),
+            *vuforia.routers(settings),
+            operations.router(),
+            *(console.handlers(service) if settings.console else ()),
+        ],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={HTTPException: _http_error},
         middleware=[RequestFrame(service.metrics, service.memory)],
@@ -109,7 +117,9 @@ async def _warm_up(service: Service) -> None:
         service.readiness.warmed_up()
 
 
-def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
+def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """The framework's own refusals: an unknown path (404), another verb than POST (405)."""
     headers = {**(error.headers or {}), **unframed(request, error.status_code)}
+    if error.status_code == 404 and vuforia.is_ours(request):
+        return vuforia.unrouted(headers)
     return Response({"message": error.detail}, status_code=error.status_code, headers=headers)

@@ -16,7 +16,9 @@
        |  |- UserNotFound
        |  |- UserExists
        |  |- AppNotFound
-       |  `- AppExists
+       |  |- AppExists
+       |  |- DatabaseNotFound
+       |  `- DatabaseExists
        `- SettingError           a setting that is unknown or has a value outside its rule
 
 Messages reach clients. They name limits and rules, never a secret, a path or another user's facts.
@@ -119,6 +121,18 @@ class AppExists(AccountError):
     def __init__(self, channel: str) -> None:
         self.channel = channel
         super().__init__(f"channel {channel!r} has an app already; rotate its secret, or remove it first")
+
+
+class DatabaseNotFound(AccountError):
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        super().__init__(f"channel {channel!r} has no database")
+
+
+class DatabaseExists(AccountError):
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        super().__init__(f"channel {channel!r} has a database already; rotate its secrets, or remove it first")
 
 
 class SettingError(ServiceError):

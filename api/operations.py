@@ -29,7 +29,10 @@ class Health(msgspec.Struct, kw_only=True):
 @get("/", include_in_schema=False, media_type="text/html")
 async def welcome(service: ServiceHere) -> Response[bytes]:
     """For people who open the address in a browser."""
-    return Response(welcome_page(service.settings.path_prefix), media_type="text/html; charset=utf-8")
+    return Response(
+        welcome_page(service.settings.path_prefix, console=service.settings.console),
+        media_type="text/html; charset=utf-8",
+    )
 
 
 @get("/health", tags=["Operation"], summary="Whether the process lives")

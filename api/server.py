@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
+from litestar.types import ASGIApp
 
 from api.app import check_settings, create_app
 from api.dialects.easyar.parameters import max_image_bytes
+from api.dialects.vuforia.asked import MOUNT as VUFORIA
 from api.edge.connections import ConnectionRules, HttpConnection, SocketConnection, WatchedServer
-from api.edge.prefix import UnderPrefix
+from api.edge.prefix import AtRootOf, UnderPrefix
 from api.settings import Settings
 from api.stats.asking import NOTE_NAME
 from engine.errors import ReadOnlyData
@@ -35,32 +37,32 @@ FILES = 128
 """Descriptors that are kept for files: the catalogue, the counts, the segments of the index."""
 
 
-def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None], read_only: bool = False) -> int:
-    """Serves the data folder until a signal; gives the exit status. tell: is handed the address, once bound.
-    read_only: changes are refused, nothing is counted, and nothing is written into the folder.
+def run_server(
+    folder: Path, settings: Settings, *, tell: Callable[[str, str | None], None], read_only: bool = False
+) -> int:
+    """Serves the data folder until a signal; gives the exit status. tell: is handed the address, and that of Vuforia's
+    calls where they have one of their own, once bound. read_only: changes are refused, nothing is counted, and nothing
+    is written into the folder.
 
     Raises SettingError where settings do not fit together; DataFolderLocked, ModelMismatch and the other StorageErrors;
-    OSError where the port is taken.
+    OSError where a port is taken.
     """
     check_settings(settings)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with (
-        one_thread_each(),
-        socket.create_server((settings.host, settings.port), family=family, backlog=1024) as listener,
-    ):
-        # Sockets that it accepts inherit this; asyncio sets it on those alone that were made with a protocol number.
-        # Without it each answer on a kept connection waits 40 ms for the client's acknowledgement.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    ports = [settings.port] if settings.vuforia_port is None else [settings.port, settings.vuforia_port]
+    with one_thread_each(), contextlib.ExitStack() as opened:
+        listeners = [opened.enter_context(_listener(settings.host, port)) for port in ports]
+        listener, vuforias = listeners[0], listeners[1:]
         recognizer = _opened(folder, engine_settings(settings), read_only=read_only)
         token = secrets.token_hex(32)
         address = _address(listener)
         with contextlib.ExitStack() as unless_it_runs:
             unless_it_runs.callback(recognizer.close)
             app = create_app(settings, recognizer=recognizer, token=token)
+            shown = _shown(app, settings, vuforias)
             unless_it_runs.pop_all()
         rules = connection_rules(settings)
         config = uvicorn.Config(
-            UnderPrefix(app, settings.path_prefix) if settings.path_prefix else app,
+            shown,
             # uvicorn asks for classes and makes connections of what it gets.
             http=functools.partial(HttpConnection, rules),  # type: ignore[arg-type]
             ws=functools.partial(SocketConnection, app.state.service.memory),  # type: ignore[arg-type]
@@ -73,14 +75,32 @@ def run_server(folder: Path, settings: Settings, *, tell: Callable[[str], None],
             lifespan="on",
         )
         server = WatchedServer(config, rules)
+        app.state.service.is_stopping = lambda: server.should_exit
         # Beside a server that may write, the note is that one's.
         note = contextlib.nullcontext() if read_only else _announced(folder, address=address, token=token)
         with _quiet_signals(), note:
-            tell(address)
-            server.run(sockets=[listener])
+            tell(address, _address(vuforias[0]) if vuforias else None)
+            server.run(sockets=listeners)
         if app.state.service.readiness.stuck:
             os._exit(1)  # a thread that hangs would keep the process alive for ever
         return 0 if server.started and not app.state.service.readiness.unsaved else 1
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Raises OSError where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=1024)
+    # Sockets that it accepts inherit this; asyncio sets it on those alone that were made with a protocol number.
+    # Without it each answer on a kept connection waits 40 ms for the client's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def _shown(app: ASGIApp, settings: Settings, vuforias: list[socket.socket]) -> ASGIApp:
+    """The application as its ports show it."""
+    for listener in vuforias:
+        app = AtRootOf(app, port=listener.getsockname()[1], prefix=VUFORIA)
+    return UnderPrefix(app, settings.path_prefix) if settings.path_prefix else app
 
 
 def _opened(folder: Path, settings: EngineSettings, *, read_only: bool) -> Recognizer:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
 
 from api.accounts.apps import Apps
+from api.accounts.databases import Databases
+from api.accounts.poor_targets import PoorTargets
 from api.accounts.store import Accounts
 from api.accounts.vault import Vault
 from api.edge.door import Door
@@ -68,10 +71,14 @@ class Service:
         self.settings, self.recognizer = settings, recognizer
         self.token = token or secrets.token_hex(32)
         self.readiness = Readiness()
+        self.is_stopping: Callable[[], bool] = lambda: False
+        """Whether the server was asked to stop: answers that go on for ever end then."""
         catalogue = recognizer.catalogue
-        accounts = Accounts(catalogue.database)
+        self.accounts = accounts = Accounts(catalogue.database)
         self.vault = Vault(catalogue.folder, read_only=catalogue.read_only)
         self.apps = Apps(catalogue.database, self.vault)
+        self.databases = Databases(catalogue.database, self.vault)
+        self.poor_targets = PoorTargets(catalogue.database)
         self.count_store = _counts(catalogue)
         self._writer = CountWriter(self.count_store, time_zone=settings.time_zone)
         self.door = Door(settings)

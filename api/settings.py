@@ -111,6 +111,20 @@ class Settings(BaseSettings):
     easyar_search_miss_http_status: Annotated[Literal[404, 200], BeforeValidator(_whole)] = Field(
         404, description="EasyAR: HTTP status of a search that finds nothing (statusCode 17), 404 or 200."
     )
+    vuforia_port: int | None = Field(
+        None, ge=0, le=65535, description="Vuforia: a port at whose root its calls answer, too; 0: any free one."
+    )
+    vuforia_processing_seconds: float = Field(
+        0.0, ge=0, le=3_600, description="Vuforia: how long a target is told as being processed, and not answered."
+    )
+    vuforia_rate_limits: bool = Field(False, description="Vuforia: the vendor's limits of requests hold.")
+    vuforia_lists_per_minute: int = Field(
+        2, ge=0, description="Vuforia: lists of targets in a minute, where those limits hold; 0: no limit."
+    )
+    vuforia_strict_headers: bool = Field(
+        False, description="Vuforia: answers have the headers of the vendor's service and no others."
+    )
+    console: bool = Field(True, description="Pages for people at /console and /try; off: there are none.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
     stop_timeout_seconds: int = Field(30, ge=1, description="Longest wait for requests in flight when stopping.")

@@ -68,6 +68,10 @@ COMMANDS = {
     "user": Entry("cli.service.accounts:user_app", SERVICE, "Users and their keys."),
     "channel": Entry("cli.service.accounts:channel_app", SERVICE, "Channels, their owners and quotas."),
     "app": Entry("cli.service.apps:app_app", SERVICE, "Apps: keys of EasyAR clients, each for one channel."),
+    "database": Entry(
+        "cli.service.databases:database_app", SERVICE, "Databases: keys of Vuforia's clients, each for one channel."
+    ),
+    "console": Entry("cli.service.console:console_app", SERVICE, "The console in the browser."),
     "stats": Entry("cli.service.stats:stats", SERVICE, "Show how often pictures were recognised."),
     "client": Entry("cli.service.client:client_app", SERVICE, "Call a running server."),
     "demo": Entry(

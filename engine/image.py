@@ -117,6 +117,15 @@ class EncodedImage:
         width, height = self._stored
         return (height, width) if self._container.orientation >= 5 else (width, height)
 
+    @property
+    def mode(self) -> str:
+        """Pillow's name of the pixels as they are stored: L, RGB, RGBA, P, CMYK … Raises TruncatedImage."""
+        with (
+            _decoder_errors(self._name),
+            Image.open(io.BytesIO(self._container.data), formats=[self._name.upper()]) as picture,
+        ):
+            return picture.mode
+
     def pixels(self, long_side: int) -> ColorImage:
         """As `decode` gives them; not to be written to. Raises TruncatedImage.
 

@@ -25,6 +25,11 @@ FOREIGN = {
     "IndexBinaryIVF", "IndexIVFRaBitQ", "IndexIVFSpectralHash", "MultiIndexQuantizer",  # FAISS
     "Allow", "Authorization", "Bearer TOKEN", "ImageTarget",  # EasyAR's
     "AddImage", "FindImage", "GetImage", "GetImages", "RemoveImage", "Statistics", "UpdateImageInfo",  # Kivicube's
+    "AuthenticationFailure", "BadImage", "Date", "Fail", "InactiveProject", "ProjectHasNoApiAccess", "ProjectSuspended",
+    "DateRangeError", "RequestQuotaReached", "RequestTimeTooSkewed", "Success", "TargetCreated", "TargetNameExist",
+    "TargetQuotaReached", "TargetStatusNotSuccess", "TargetStatusProcessing", "TooManyRequests",
+    "UnknownTarget",  # Vuforia's
+    "HttpOnly", "Secure",  # of cookies
     "TinyGrey",  # made in the guide
     "TypedDict",
 }  # fmt: skip

@@ -97,6 +97,10 @@ class Accounts:
 
     def verify(self, username: str, secret: str) -> tuple[User, bool]:
         """The user of a pair, and whether the pair only reads. Raises WrongCredentials."""
+        return self.verify_fingerprint(username, fingerprint(secret))
+
+    def verify_fingerprint(self, username: str, secret_sha256: str) -> tuple[User, bool]:
+        """The same for who has seen the secret once and kept its fingerprint: a session."""
         query = (
             sa.select(user_table, credential_table.c.secret_sha256, credential_table.c.readonly)
             .join(credential_table, credential_table.c.user_id == user_table.c.id)
@@ -104,7 +108,7 @@ class Accounts:
         )
         with reading(self._database) as connection:
             row = connection.execute(query).first()
-        fits = hmac.compare_digest(row.secret_sha256 if row else _NOBODY, fingerprint(secret))
+        fits = hmac.compare_digest(row.secret_sha256 if row else _NOBODY, secret_sha256)
         if row is None or not fits or row.disabled:
             raise WrongCredentials
         return User(id=row.id, name=row.name, disabled=row.disabled, created_at=row.created_at), row.readonly
@@ -140,6 +144,14 @@ class Accounts:
             row = connection.execute(sa.select(user_table).where(user_table.c.name == name)).first()
         if row is None:
             raise UserNotFound(name)
+        return User(**row._mapping)
+
+    def user_by_id(self, number: int) -> User:
+        """Raises UserNotFound."""
+        with reading(self._database) as connection:
+            row = connection.execute(sa.select(user_table).where(user_table.c.id == number)).first()
+        if row is None:
+            raise UserNotFound(str(number))
         return User(**row._mapping)
 
     def users(self) -> list[User]:

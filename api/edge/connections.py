@@ -70,6 +70,8 @@ class HttpConnection(HttpToolsProtocol):
         self._unused = 0
         """Bytes since the parser found something in them."""
         self._in_head, self._too_long, self._upgraded = False, False, False
+        self._deaf = False
+        """What came behind a whole request is no HTTP: its answer is the last."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -103,6 +105,8 @@ class HttpConnection(HttpToolsProtocol):
         return self._upgraded or (self.cycle is not None and not self.cycle.response_complete)
 
     def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
         if not self._answers and self._head_since is None:
             self._head_since = self.loop.time()
         self._unused += len(data)
@@ -162,7 +166,10 @@ class HttpConnection(HttpToolsProtocol):
             raise ValueError("the first line or the headers are too long")  # the parser stops with an error of its own
 
     def send_400_response(self, msg: str) -> None:
-        if self._answers:  # of the request before it, or of the same one, whose body is no HTTP: no second answer
+        if self._answers and self.cycle is not None and not self.cycle.more_body:
+            # Of a whole request, whose Content-Length was too small, perhaps.
+            self._deaf, self.cycle.keep_alive = True, False
+        elif self._answers:  # of a request whose body is no HTTP: no second answer
             self.transport.abort()
         elif self._too_long:
             self._refuse(431)

@@ -7,29 +7,31 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from api.errors import RateLimited
 
 
 class RateLimiter:
-    """A token bucket per user: a minute's worth may come at once, then they come evenly. 0: no limit."""
+    """A token bucket per user, or whatever else asks: so many may come at once, then they come evenly. 0: no limit."""
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, *, at_once: int | None = None) -> None:
+        """at_once: None: a minute's worth."""
         self._per_minute = per_minute
-        self._buckets: dict[int, tuple[float, float]] = {}
+        self._at_once = float(per_minute if at_once is None else at_once)
+        self._buckets: dict[Hashable, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
-    def take(self, user: int) -> None:
+    def take(self, user: Hashable) -> None:
         """Raises RateLimited when the user's bucket is empty."""
         if not self._per_minute:
             return
         rate = self._per_minute / 60
         with self._lock:
             now = time.monotonic()
-            left, since = self._buckets.get(user, (float(self._per_minute), now))
-            left = min(float(self._per_minute), left + (now - since) * rate)
+            left, since = self._buckets.get(user, (self._at_once, now))
+            left = min(self._at_once, left + (now - since) * rate)
             if left < 1:
                 wait = math.ceil((1 - left) / rate)
                 raise RateLimited(f"{self._per_minute} requests a minute are allowed", retry_after_seconds=wait)

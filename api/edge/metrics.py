@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,6 +22,33 @@ from prometheus_client.registry import Collector
 from api.edge.door import Door
 
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0)
+
+
+Outcome = Literal["answered", "missed", "refused"]
+
+
+class LastMinute:
+    """How many photos came in the last 60 seconds. Safe for use by many threads."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def count(self) -> None:
+        now = int(time.monotonic())
+        with self._lock:
+            self._forget(now)
+            self._seconds[now] = self._seconds.get(now, 0) + 1
+
+    def a_second(self) -> float:
+        """Photos a second, on average."""
+        with self._lock:
+            self._forget(int(time.monotonic()))
+            return sum(self._seconds.values()) / 60
+
+    def _forget(self, now: int) -> None:
+        for second in [second for second in self._seconds if second <= now - 60]:
+            del self._seconds[second]
 
 
 class Metrics:
@@ -42,6 +71,10 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.photos = Counter(
+            "obverse_photos", "Photos that were searched for, by what came of them", ["outcome"], registry=self.registry
+        )
+        self.last_minute = LastMinute()
         self.in_flight = Gauge("obverse_requests_in_flight", "Requests being answered", registry=self.registry)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -49,6 +82,11 @@ class Metrics:
     def observe_stages(self, timings_ms: Mapping[str, float]) -> None:
         for stage, milliseconds in timings_ms.items():
             self.stage_seconds.labels(stage).observe(milliseconds / 1000)
+
+    def saw(self, outcome: Outcome) -> None:
+        """One more photo."""
+        self.photos.labels(outcome).inc()
+        self.last_minute.count()
 
     def text(self) -> bytes:
         """The exposition format that Prometheus scrapes."""

@@ -29,9 +29,15 @@ def request_id(request: Request[Any, Any, Any]) -> str:
     return str(request.scope["state"][_STATE]["id"])
 
 
-def note(request: Request[Any, Any, Any], *, method: str, code: int) -> None:
-    """What the log and the metrics shall tell about this request besides its path."""
-    request.scope["state"][_STATE].update(method=method, code=code)
+def note(request: Request[Any, Any, Any], *, method: str, code: int | str, reason: str = "") -> None:
+    """What the log and the metrics shall tell about this request besides its path. reason: for the log, where the
+    client is not told it."""
+    request.scope["state"][_STATE].update(method=method, code=code, reason=reason)
+
+
+def without_id(request: Request[Any, Any, Any]) -> None:
+    """The answer shall not carry X-Request-Id: some clients' tests count its headers."""
+    request.scope["state"][_STATE]["told"] = False
 
 
 def client_of(request: Request[Any, Any, Any]) -> str:
@@ -69,7 +75,7 @@ class RequestFrame(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         number = _id_of(scope)
-        facts: dict[str, Any] = {"id": number, "method": "", "code": None, "status": None, "received": 0}
+        facts: dict[str, Any] = {"id": number, "method": "", "code": None, "status": None, "received": 0, "told": True}
         scope["state"][_STATE] = facts
 
         async def counting_receive() -> Any:
@@ -81,7 +87,8 @@ class RequestFrame(ASGIMiddleware):
         async def marking_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 facts["status"] = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
+                if facts["told"]:
+                    message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
             if message["type"] == "http.response.body" and len(message["body"]) > PIECE_BYTES:
                 await self._send_in_pieces(scope, send, message)
             else:
@@ -120,8 +127,10 @@ def _id_of(scope: Scope) -> str:
 
 
 def _log(path: str, facts: dict[str, Any], *, seconds: float) -> None:
+    reason = {"reason": facts["reason"]} if facts.get("reason") else {}
     logger.info(
         "request",
+        **reason,
         path=path[:200],
         status=facts["status"],
         returncode=facts["code"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from api.accounts.apps import App
 from api.accounts.store import Accounts, User
 from api.edge.limits import RateLimiter
 from api.errors import ForeignChannel, WrongCredentials
@@ -32,9 +31,13 @@ class AccessRules:
         self._rates.take(user.id)
         return user
 
-    def admit(self, app: App) -> None:
-        """Counts a request of an app that has shown who it is. Raises RateLimited."""
-        self._rates.take(app.user.id)
+    def admit(self, user: User) -> None:
+        """Counts a request of a user's app or database that has shown who it is. Raises RateLimited."""
+        self._rates.take(user.id)
+
+    def admit_user(self, user: User) -> None:
+        """Counts a request of who has signed in, or of whose channel is tried. Raises RateLimited."""
+        self._rates.take(user.id)
 
     def own_channel(self, user: User, name: str | None) -> Channel:
         """Raises ChannelNotFound, ForeignChannel."""

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from api.accounts.store import User
 from api.edge.door import Lane
 from api.errors import ForeignChannel, SimilarPicture
@@ -23,11 +25,12 @@ from api.rules.access import AccessRules
 from api.rules.recognition import RecognitionRules
 from api.settings import Settings
 from engine.catalogue import Channel, Picture, PictureChanges, rules
-from engine.describe.records import from_bytes
+from engine.describe.records import frame_size, from_bytes, unpack
 from engine.enrol.quality import Grades, grade_picture
 from engine.errors import ChannelNotFound, DamagedData, PictureNotFound, QuotaExceeded
 from engine.image import decode_kept, encode_jpeg, resize_long_side, to_gray
 from engine.recognizer import Recognizer
+from engine.values import FloatArray
 
 __all__ = ["Edit", "Grades", "NewPicture", "PictureRules", "check_identifier"]
 
@@ -106,6 +109,10 @@ class PictureRules:
                 return self._add(channel, new, image)
 
         return await self._lane.run(work)
+
+    async def add_to(self, channel: Channel, new: NewPicture, image: bytes) -> Picture:
+        """The same in a channel that was looked up, whoever owns it, for who may do so."""
+        return await self._lane.run(lambda: self._add(channel, new, image))
 
     def _add(self, channel: Channel, new: NewPicture, image: bytes) -> Picture:
         with self._told_as_it_is(channel):
@@ -186,6 +193,16 @@ class PictureRules:
     def threshold(self, picture: Picture) -> float:
         """The least match ratio, 0-100, at which the picture is answered."""
         return self._recognizer.default_threshold if picture.threshold is None else picture.threshold
+
+    def keypoints(self, picture: Picture) -> FloatArray:
+        """(N, 2) float32, where its keypoints lie, as shares of width and height, 0-1. Raises PictureNotFound where it
+        was removed meanwhile."""
+        found = self._catalogue.features([picture.id])
+        if not found:
+            raise PictureNotFound(picture.channel, picture.identifier)
+        xy = unpack(from_bytes(found[0][3]))[0]
+        shares: FloatArray = (xy / np.array(frame_size((picture.width, picture.height)))).astype(np.float32)
+        return shares
 
     def grades(self, picture: Picture) -> Grades:
         """Raises PictureNotFound where it was removed meanwhile."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 from api.accounts.store import User
 from api.edge.door import Lane
 from api.edge.metrics import Metrics
+from api.errors import Busy
 from api.rules.access import AccessRules
 from api.rules.counts import CountRules
-from engine.catalogue import Channel
+from engine.catalogue import Channel, Picture
+from engine.errors import ImageError
 from engine.recognise.answer import Match, Recognition
 from engine.recognizer import Recognizer
 
@@ -24,20 +27,52 @@ class RecognitionRules:
         self._recognizer, self._access, self._counts = recognizer, access, counts
         self._lane, self._metrics = lane, metrics
 
-    async def find(self, user: User, channel: str | None, photo: bytes, *, k: int) -> Recognition:
+    async def find(
+        self,
+        user: User,
+        channel: str | None,
+        photo: bytes,
+        *,
+        k: int,
+        answers: Callable[[Picture], bool] | None = None,
+    ) -> Recognition:
         """Recognises the photo in one channel or in all of the user's; an answered match is durably counted,
-        once, before this returns.
+        once, before this returns. answers: which pictures may be told at the moment; None: all.
 
         Raises ChannelNotFound, ForeignChannel, the engine's ImageErrors, StatisticsError, Busy.
         """
 
-        def work() -> Recognition:
-            return self._recognizer.recognise(photo, self._access.searched_channels(user, channel), k=k)
-
-        recognition = await self._lane.run(work)
-        self._metrics.observe_stages(recognition.timings_ms)
+        recognition = await self.look(
+            lambda: self._access.searched_channels(user, channel), photo, k=k, answers=answers
+        )
         if recognition.answer is not None:
-            await self._counts.count_match(user, recognition.answer.picture)
+            await self._counts.count_match(user.id, recognition.answer.picture)
+        return recognition
+
+    async def look(
+        self,
+        channels: Callable[[], Sequence[Channel]],
+        photo: bytes,
+        *,
+        k: int,
+        answers: Callable[[Picture], bool] | None = None,
+    ) -> Recognition:
+        """Recognises the photo without counting; channels, answers: called in the engine's thread.
+
+        Raises what `channels` does, the engine's ImageErrors, Busy.
+        """
+
+        def work() -> Recognition:
+            found = self._recognizer.recognise(photo, channels(), k=k)
+            return found if answers is None else _only(found, answers)
+
+        try:
+            recognition = await self._lane.run(work)
+        except (ImageError, Busy):
+            self._metrics.saw("refused")
+            raise
+        self._metrics.saw("missed" if recognition.answer is None else "answered")
+        self._metrics.observe_stages(recognition.timings_ms)
         return recognition
 
     async def similar(self, user: User, channel: str, image: bytes) -> list[Match]:
@@ -50,3 +85,9 @@ class RecognitionRules:
     def similar_in(self, channels: Sequence[Channel], image: bytes) -> list[Match]:
         """The same in channels that were looked up, for who is in the engine's thread already."""
         return [match for match in self._recognizer.similar(image, channels).results if match.accepted]
+
+
+def _only(found: Recognition, answers: Callable[[Picture], bool]) -> Recognition:
+    results = tuple(match for match in found.results if answers(match.picture))
+    answer = results[0] if results and results[0].accepted else None
+    return dataclasses.replace(found, answer=answer, results=results)

@@ -335,6 +335,16 @@ class CountStore:
         query = f"SELECT 1 FROM {_COUNTS} WHERE {where} LIMIT 1"
         return self._do(lambda cursor: cursor.execute(query, values).fetchone()) is not None
 
+    def counted_among(self, channel: str, identifiers: Sequence[str], *, user_id: int | None) -> set[str]:
+        """Those of the identifiers that were ever answered in the channel; user_id: when this user asked."""
+        question = Question(first=dt.date.min, last=dt.date.max, user_id=user_id, channel=channel)
+        where, values = _conditions(question)
+        query = (
+            f"SELECT DISTINCT identifier FROM {_COUNTS} WHERE {where} AND identifier IN (SELECT unnest(?::VARCHAR[]))"
+        )
+        rows = self._do(lambda cursor: cursor.execute(query, [*values, list(identifiers)]).fetchall())
+        return {identifier for (identifier,) in rows}
+
     def close(self) -> None:
         """Raises StatisticsError where the log cannot be written into the file; it is closed all the same, and the
         next opening reads the log."""

@@ -28,9 +28,10 @@ def serve_demo(out: Path, shots: Sequence[Shot], *, host: str | None, port: int 
     keys = _account(out)
     photo = next((shot.file for shot in shots if shot.right), shots[0].file)
 
-    def tell(address: str) -> None:
+    def tell(address: str, _: str | None) -> None:
         typer.echo(f"Obverse listens on {address} (Ctrl-C stops it). Ask it, from another terminal:\n")
         typer.echo(f"{_curl(address, keys, photo)}\n")
+        typer.echo(f"Or look at it in a browser, with the keys of {out / 'keys.json'}: {address}/console\n")
 
     raise typer.Exit(run_server(out / "data", settings, tell=tell))
 

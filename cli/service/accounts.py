@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from api.accounts.open_channels import set_open
 from api.accounts.store import Accounts, Keys, User
+from api.errors import ForeignChannel
 from cli.options import AsJson, DataFolder, NewDataFolder, print_json
 from engine.catalogue import Catalogue, Channel
 from engine.catalogue.rules import check_channel_name
@@ -179,6 +181,22 @@ def set_quota(
         _show_channel(catalogue, changed, user, as_json=as_json)
 
 
+@channel_app.command("try")
+def open_to_all(
+    channel: ChannelName,
+    on: Annotated[bool, typer.Option("--on/--off", help="Whether anybody may try it.")],
+    data: DataFolder,
+    as_json: AsJson = False,
+) -> None:
+    """Let anybody try a channel at /try, without signing in, or nobody any more."""
+    with opened_accounts(data) as (catalogue, _):
+        set_open(catalogue, catalogue.channel(channel), to_all=on)
+    if as_json:
+        print_json({"channel": channel, "open": on})
+    else:
+        typer.echo(f"{channel} is {'open to everybody' if on else 'closed'} at /try")
+
+
 def _made_or_adopted(catalogue: Catalogue, name: str, owner: User, *, quota: int | None) -> Channel:
     try:
         return catalogue.add_channel(name, owner=owner.id, quota=quota)
@@ -195,6 +213,21 @@ def owned(catalogue: Catalogue, accounts: Accounts, channel: str, user: str) -> 
     found = catalogue.channel(channel)
     if found.owner != accounts.user(user).id:
         raise ChannelNotFound(channel)
+    return found
+
+
+def owned_or_made(catalogue: Catalogue, accounts: Accounts, channel: str, user: str) -> Channel:
+    """The user's channel, made now where it is missing, or given to the user where it has no owner. Raises
+    ForeignChannel."""
+    owner = accounts.user(user)
+    check_channel_name(channel)
+    with contextlib.suppress(ChannelExists):
+        catalogue.add_channel(channel, owner=owner.id)
+    found = catalogue.channel(channel)
+    if found.owner is None:
+        return catalogue.update_channel(found, owner=owner.id, quota=found.quota)
+    if found.owner != owner.id:
+        raise ForeignChannel(channel)
     return found
 
 

@@ -13,12 +13,9 @@ import typer
 from api.accounts.apps import App, AppFacts, Apps
 from api.accounts.store import Accounts
 from api.accounts.vault import Vault
-from api.errors import ForeignChannel
 from cli.options import AsJson, DataFolder, print_json
-from cli.service.accounts import ChannelName, OwnerName, opened_accounts, owned, show_table
+from cli.service.accounts import ChannelName, OwnerName, opened_accounts, owned, owned_or_made, show_table
 from engine.catalogue import Catalogue
-from engine.catalogue.rules import check_channel_name
-from engine.errors import ChannelExists
 
 app_app = typer.Typer(help="Apps: keys of EasyAR clients, each for one channel.", no_args_is_help=True)
 
@@ -33,16 +30,7 @@ def _opened_apps(folder: Path) -> Iterator[tuple[Catalogue, Accounts, Apps]]:
 def add_app(channel: ChannelName, user: OwnerName, data: DataFolder, as_json: AsJson = False) -> None:
     """Make an appId, an apiKey and an apiSecret for a channel, which is made where it is missing."""
     with _opened_apps(data) as (catalogue, accounts, apps):
-        owner = accounts.user(user)
-        check_channel_name(channel)
-        with contextlib.suppress(ChannelExists):
-            catalogue.add_channel(channel, owner=owner.id)
-        found = catalogue.channel(channel)
-        if found.owner is None:
-            found = catalogue.update_channel(found, owner=owner.id, quota=found.quota)
-        elif found.owner != owner.id:
-            raise ForeignChannel(channel)
-        _show_keys(apps.add(found), as_json=as_json)
+        _show_keys(apps.add(owned_or_made(catalogue, accounts, channel, user)), as_json=as_json)
 
 
 @app_app.command("list")

@@ -14,6 +14,9 @@ def serve(
     data: NewDataFolder,
     host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (default: 8000; 0: any free one).")] = None,
+    vuforia_port: Annotated[
+        int | None, typer.Option(help="Port at whose root Vuforia's calls answer, too (0: any free one).")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(envvar="OBVERSE_CONFIG", exists=True, dir_okay=False, help="Settings as TOML.")
     ] = None,
@@ -28,10 +31,12 @@ def serve(
     from api.server import run_server
     from api.settings import load_settings
 
-    settings = load_settings(config, host=host, port=port)
+    settings = load_settings(config, host=host, port=port, vuforia_port=vuforia_port)
     configure_logging(settings)
 
-    def tell(address: str) -> None:
+    def tell(address: str, vuforia: str | None) -> None:
         typer.echo(f"Obverse listens on {address}")
+        if vuforia is not None:
+            typer.echo(f"Vuforia's calls answer on {vuforia}")
 
     raise typer.Exit(run_server(data, settings, tell=tell, read_only=read_only))

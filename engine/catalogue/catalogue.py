@@ -18,7 +18,7 @@ from typing import Any, TypeVar, Unpack
 
 import sqlalchemy as sa
 
-from engine.catalogue import channels, log, pictures, reserve
+from engine.catalogue import browse, channels, log, pictures, reserve
 from engine.catalogue.entries import Change, Channel, Picture, PictureChanges, StoredFeatures, as_columns
 from engine.catalogue.note import SequenceNote
 from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost, is_read_only, open_database
@@ -26,6 +26,7 @@ from engine.catalogue.tables import meta_table
 from engine.catalogue.transactions import changed_meanwhile, reading, writing
 from engine.catalogue.unfinished import check_restored
 from engine.catalogue.upgrade import upgrade_schema
+from engine.catalogue.whole import check_whole
 from engine.errors import ChannelExists, IdentifierTaken, PictureNotFound, StorageFailed, StorageFull
 
 T = TypeVar("T")
@@ -49,10 +50,12 @@ class Catalogue:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         """Opens or makes it. read_only: every change is refused, as where folder or files may only be read.
 
-        Raises the StorageErrors: DamagedData where a gallery's other files lie without its catalogue."""
+        Raises the StorageErrors: DamagedData where a gallery's other files lie without its catalogue, or
+        this is cut short."""
         folder.mkdir(parents=True, exist_ok=True)
         check_restored(folder)
         check_not_lost(folder)
+        check_whole(folder / DATABASE_NAME)
         self.folder = folder
         self.fingerprint: str | None = None
         """Of the model whose features are added through this opening: where the gallery has another by then, they are
@@ -291,6 +294,14 @@ class Catalogue:
             owner = channels.current(connection, channel)
             return pictures.newest(connection, owner, offset=offset, limit=limit, after=after)
 
+    def browse(
+        self, channel: str | Channel, wanted: browse.Wanted, *, after: str = "", limit: int = 100
+    ) -> list[browse.Glimpse]:
+        """Those of the wanted pictures that follow the identifier `after`, by identifier. Raises ChannelNotFound."""
+        with reading(self.database) as connection:
+            owner = channels.current(connection, channel)
+            return browse.browse(connection, owner, wanted, after=after, limit=limit)
+
     def pictures_by_id(self, ids: Sequence[int]) -> dict[int, Picture]:
         """Those of `ids` that exist, by their numbers."""
         with reading(self.database) as connection:
@@ -299,6 +310,17 @@ class Catalogue:
     def picture_by_uuid(self, uuid: str) -> Picture | None:
         with reading(self.database) as connection:
             return pictures.by_uuid(connection, uuid)
+
+    def uuids(self, channel: Channel) -> list[str]:
+        """Of all the channel's pictures, in the order of addition. Raises ChannelNotFound."""
+        with reading(self.database) as connection:
+            return pictures.uuids(connection, channels.current(connection, channel))
+
+    def states(self, channel: Channel, *, since: float) -> dict[tuple[bool, bool], int]:
+        """How many of the channel's pictures are (active, changed after `since`), in seconds since 1970; what none is,
+        is left out. Raises ChannelNotFound."""
+        with reading(self.database) as connection:
+            return pictures.states(connection, channels.current(connection, channel), since=since)
 
     def all_pictures(self, *, batch: int = 500) -> Iterator[Picture]:
         """Every picture, by number; the catalogue may change meanwhile."""

@@ -109,6 +109,20 @@ def by_uuid(connection: sa.Connection, uuid: str) -> Picture | None:
     return None if number is None else by_number(connection, [number])[number]
 
 
+def uuids(connection: sa.Connection, channel: Channel) -> list[str]:
+    """In the order of addition, which another image or name does not change."""
+    query = sa.select(picture_table.c.uuid).where(picture_table.c.channel_id == channel.id)
+    return list(connection.scalars(query.order_by(picture_table.c.added_at, picture_table.c.uuid)))
+
+
+def states(connection: sa.Connection, channel: Channel, *, since: float) -> dict[tuple[bool, bool], int]:
+    """How many are (active, changed after `since`)."""
+    changed = picture_table.c.updated_at > since
+    query = sa.select(picture_table.c.active, changed.label("changed"), sa.func.count())
+    query = query.where(picture_table.c.channel_id == channel.id).group_by(picture_table.c.active, changed)
+    return {(bool(active), bool(after)): count for active, after, count in connection.execute(query)}
+
+
 def numbers_after(connection: sa.Connection, number: int, *, limit: int) -> list[int]:
     """The next picture numbers of the whole gallery."""
     query = sa.select(picture_table.c.id).where(picture_table.c.id > number)

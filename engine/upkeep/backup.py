@@ -24,10 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from engine.catalogue.backed_up import note_backup
 from engine.catalogue.catalogue import NOTE_NAME
 from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost, copy_database
 from engine.catalogue.transactions import storage_error
 from engine.catalogue.unfinished import check_restored
+from engine.catalogue.whole import check_whole
 from engine.errors import DamagedData, DataFolderLocked, FolderNotEmpty, ReadOnlyData, StorageFailed, StorageFull
 from engine.index import snapshot
 from engine.index.folder_lock import HOLDER, SERVER, FolderLock
@@ -58,6 +60,7 @@ def backup(folder: Path, target: Path) -> BackupReport:
     it. Raises the StorageErrors: DamagedData, StorageFull, and StorageFailed where there is no gallery."""
     check_restored(folder)
     check_not_lost(folder)
+    check_whole(folder / DATABASE_NAME)
     source = folder / DATABASE_NAME
     if not source.exists() or not source.stat().st_size:
         raise StorageFailed(str(folder), "it holds no gallery; nothing is backed up")
@@ -86,6 +89,7 @@ def backup(folder: Path, target: Path) -> BackupReport:
         # The keys are in it: for its owner alone.
         part.chmod(0o600)
         part.replace(target)
+    note_backup(folder)
     return BackupReport(files={name: facts["bytes"] for name, facts in files.items()}, left_out=left_out)
 
 

@@ -102,10 +102,10 @@ class Reader:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *, log: Path, **settings: Any) -> Iterator[Server]:
-    """A ready server; settings are handed over as OBVERSE_ variables."""
+def serving(folder: Path, *options: str, log: Path, **settings: Any) -> Iterator[Server]:
+    """A ready server; options: of the command; settings are handed over as OBVERSE_ variables."""
     environment = {**os.environ, **{f"OBVERSE_{name.upper()}": str(value) for name, value in settings.items()}}
-    command = [sys.executable, "-W", "error", "-c", SERVE, "--data", str(folder), "--port", "0"]
+    command = [sys.executable, "-W", "error", "-c", SERVE, "--data", str(folder), "--port", "0", *options]
     with log.open("a") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, cwd=ROOT)
     assert process.stdout is not None

@@ -109,7 +109,7 @@ def _who(
         app, sent = signing.signing_app(service.apps, sent, unsigned_image=unsigned_image)
     else:
         app = tokens.app_of(header, sent, permission)
-    service.access.admit(app)
+    service.access.admit(app.user)
     return app, sent
 
 
@@ -207,7 +207,7 @@ async def _answer_frame(service: Service, tokens: Tokens, tunnel: str, message: 
 async def _recognised(service: Service, tokens: Tokens, tunnel: str, message: bytes) -> Result:
     def who() -> App:
         app = tokens.app_of_tunnel(tunnel)
-        service.access.admit(app)
+        service.access.admit(app.user)
         return app
 
     app = await service.door.short.run(who)

@@ -18,6 +18,16 @@ class TestRateLimiter:
                 limiter.take(user)
             assert 1 <= refused.value.retry_after_seconds <= 20
 
+    def test_at_once(self) -> None:
+        """Fewer than a minute's worth, of whoever asks."""
+        limiter = RateLimiter(600, at_once=2)
+        for key in ("a", "b"):
+            for _ in range(2):
+                limiter.take(key)
+            with pytest.raises(RateLimited) as refused:
+                limiter.take(key)
+            assert refused.value.retry_after_seconds == 1
+
     def test_off(self) -> None:
         limiter = RateLimiter(0)
         for _ in range(1000):

@@ -38,6 +38,19 @@ class TestStore:
         assert not store.ever_counted(1, "two.2", channel="films")
         store.close()
 
+    def test_counted_among(self, tmp_path: Path) -> None:
+        """Of those that are asked about, before and after a roll-up; only the channel's, and the user's."""
+        store = CountStore(tmp_path)
+        store.append([event(1), event(1), event(2, "films", identifier="two.2"), event(3, identifier="x'y", user=2)])
+        for _ in range(2):
+            asked = ["one.1", "two.2", "x'y", "none"]
+            assert store.counted_among("books", asked, user_id=None) == {"one.1", "x'y"}
+            assert store.counted_among("books", asked, user_id=1) == {"one.1"}
+            assert store.counted_among("films", asked, user_id=1) == {"two.2"}
+            assert store.counted_among("books", [], user_id=None) == set()
+            store.roll_up()
+        store.close()
+
     def test_empty(self, tmp_path: Path) -> None:
         store = CountStore(tmp_path)
         assert store.by_day(ALWAYS, group="channel") == []

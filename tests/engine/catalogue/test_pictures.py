@@ -194,3 +194,24 @@ class TestListing:
         """An empty catalogue answers emptily."""
         assert (catalogue.pictures("one"), catalogue.count("one"), catalogue.last_seq()) == ([], 0, 0)
         assert (list(catalogue.all_pictures()), catalogue.features([]), catalogue.pictures_by_id([])) == ([], [], {})
+
+
+class TestWholeChannel:
+    """What is asked of all of a channel's pictures at once."""
+
+    def test_uuids(self, catalogue: Catalogue) -> None:
+        """In the order of addition, which another image does not change."""
+        catalogue.add_channel("whole")
+        catalogue.add_channel("other")
+        added = [add(catalogue, f"p.{number}", "whole") for number in range(3)]
+        add(catalogue, "p.0", "other")
+        catalogue.replace_picture("whole", added[0], FEATURES, **FACTS)
+        assert catalogue.uuids(catalogue.channel("whole")) == [picture.uuid for picture in added]
+
+    def test_states(self, catalogue: Catalogue) -> None:
+        channel = catalogue.add_channel("whole")
+        assert catalogue.states(channel, since=0) == {}
+        shown, hidden = add(catalogue, "shown", "whole"), add(catalogue, "hidden", "whole", active=False)
+        assert catalogue.states(channel, since=0) == {(True, True): 1, (False, True): 1}
+        later = max(shown.updated_at, hidden.updated_at)
+        assert catalogue.states(channel, since=later) == {(True, False): 1, (False, False): 1}

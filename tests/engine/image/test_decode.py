@@ -13,7 +13,7 @@ from engine.errors import (
     TruncatedImage,
     UnsupportedFormat,
 )
-from engine.image import decode, encode_jpeg, sniff, to_gray
+from engine.image import EncodedImage, decode, encode_jpeg, sniff, to_gray
 from engine.settings import ImageLimits
 from tests.support.drawn import encoded, poster
 from tests.support.made_images import SMALL, pixels, saved
@@ -190,3 +190,12 @@ class TestReducedDecoding:
     def test_small_ones_stay(self) -> None:
         """Nothing is lost of a photo that is small already."""
         assert pixels(encode_jpeg(poster(2))).shape == poster(2).shape
+
+
+class TestMode:
+    @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "LA"])
+    def test_as_it_is_stored(self, mode: str) -> None:
+        assert EncodedImage(saved(Image.fromarray(SMALL).convert(mode), "PNG")).mode == mode
+
+    def test_of_a_jpeg(self) -> None:
+        assert EncodedImage(saved(Image.fromarray(SMALL).convert("CMYK"), "JPEG")).mode == "CMYK"

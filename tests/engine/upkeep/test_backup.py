@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
-from engine.catalogue import Catalogue
+from engine.catalogue import Catalogue, last_backup
 from engine.errors import DamagedData, StorageBusy, StorageFailed
 from engine.upkeep import backup as module
 from engine.upkeep.backup import backup
@@ -49,3 +50,16 @@ class TestRefused:
         with pytest.raises(ours):
             backup(tmp_path / "data", tmp_path / "kept.tar.gz")
         assert not (tmp_path / "kept.tar.gz").exists()
+
+
+class TestNote:
+    def test_when(self, tmp_path: Path) -> None:
+        """Of one that was made; a refused one leaves none."""
+        with contextlib.closing(Catalogue(tmp_path / "data")):
+            pass
+        assert last_backup(tmp_path / "data") is None
+        with pytest.raises(OSError, match="none"):
+            backup(tmp_path / "data", tmp_path / "none" / "kept.tar.gz")
+        assert last_backup(tmp_path / "data") is None
+        backup(tmp_path / "data", tmp_path / "kept.tar.gz")
+        assert abs((last_backup(tmp_path / "data") or 0) - time.time()) < 60

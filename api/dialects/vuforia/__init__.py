@@ -1,0 +1,1 @@
+"""Vuforia's Web Services (management of targets) and its Web Query."""
