@@ -19,7 +19,7 @@ REASONS_SIDE = 1460
 MOST_CANDIDATES, MOST_DRAWN = 5, 3
 FIGURES = (
     "share", "similarity", "spread", "structure", "structure_share", "colour", "content", "content_differs", "wide",
-    "region", "detail", "contrast",
+    "region", "print_median", "print_hidden", "print_enclosed", "detail", "contrast",
 )  # fmt: skip
 """Those that a page explains, of all that the engine computes; each by a text of its own."""
 
@@ -42,6 +42,8 @@ class Candidate:
     """Its outline in the photo, for SVG."""
     label: tuple[float, float]
     """Where its name stands in the photo: at the outline's top, and inside the photo."""
+    reason: str
+    """Why it is the answer or none: the name of a text."""
     figures: list[tuple[str, float]]
     drawing: str
     """The reasons as a data address; empty where none is drawn."""
@@ -101,6 +103,7 @@ def _candidate(console: Console, photo: bytes, match: Match, *, size: tuple[int,
         inliers=match.inliers,
         points=" ".join(f"{x:.1f},{y:.1f}" for x, y in match.quad),
         label=_label(match, size),
+        reason=match.reason,
         figures=[(name, match.figures[name]) for name in FIGURES if name in match.figures],
         drawing=_drawing(console, photo, match) if draw else "",
     )

@@ -20,6 +20,7 @@ from api.console.errors import STATUSES, reason
 from api.console.site import HEADERS
 from api.console.texts import LANGUAGES, catalogue
 from api.edge.refusals import nearest_row
+from engine.recognise.reasons import Reason
 from tests.support.console_pages import Visit
 from tests.support.drawn_pictures import photo_of, picture
 from tests.support.paths import ROOT
@@ -266,13 +267,26 @@ class TestTexts:
     def test_every_text_is_used(self) -> None:
         files = [*(CONSOLE / "templates").glob("*.html"), *CONSOLE.glob("*.py")]
         source = "\n".join(path.read_text() for path in files)
-        made = ("reason.", "change.", "advice.", "figure.", "add.", "pictures.", "health.kind_", "overview.lane_")
+        made = (
+            "because.",
+            "reason.",
+            "change.",
+            "advice.",
+            "figure.",
+            "add.",
+            "pictures.",
+            "health.kind_",
+            "overview.lane_",
+        )
         unused = [
             key
             for key in catalogue("en")
-            if f'"{key}"' not in source and not key.startswith((*made, "nav.", "sign_in.wrong_"))
+            if f'"{key}"' not in source and not key.startswith((*made, "overview.lane_", "nav.", "sign_in.wrong_"))
         ]
         assert unused == []
+
+    def test_every_reason_has_a_text(self) -> None:
+        assert {f"because.{kind}" for kind in Reason} == {key for key in catalogue("en") if key.startswith("because.")}
 
     def test_every_change_has_a_text(self) -> None:
         source = "\n".join(path.read_text() for path in CONSOLE.glob("*.py"))
