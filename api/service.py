@@ -16,6 +16,7 @@ from api.edge.limits import MemoryShare, RateLimiter
 from api.edge.metrics import DoorNumbers, GallerySizes, Metrics
 from api.rules.access import AccessRules
 from api.rules.counts import CountRules
+from api.rules.frames import Cameras
 from api.rules.pages import PageRules
 from api.rules.pictures import PictureRules
 from api.rules.recognition import RecognitionRules
@@ -90,7 +91,8 @@ class Service:
         self.access = AccessRules(settings, catalogue, accounts, RateLimiter(settings.rate_limit_per_minute))
         self.pages = PageRules(catalogue, most_bytes=settings.max_page_bytes)
         self.counts = CountRules(settings, catalogue, self.count_store, self._writer)
-        self.recognition = RecognitionRules(recognizer, self.access, self.counts, self.door.long, self.metrics)
+        cameras = Cameras(settings.frame_seconds)
+        self.recognition = RecognitionRules(recognizer, self.access, self.counts, self.door.long, self.metrics, cameras)
         self.pictures = PictureRules(settings, recognizer, self.access, self.recognition, self.door.long)
 
     @property

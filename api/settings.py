@@ -55,6 +55,12 @@ class Settings(BaseSettings):
         EngineSettings.second_look,
         description="A photo in which nothing is found is searched again, finer, where that may help.",
     )
+    frame_seconds: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="A client's frame that resembles one missed so long ago is not searched twice; 0: all may be.",
+    )
     keep_pictures: bool = Field(
         EngineSettings.keep_pictures,
         description="A JPEG of each picture is kept; off: structure and colour cannot be compared.",

@@ -36,6 +36,7 @@ from engine.judge.calibration import load_calibration
 from engine.judge.decision import judge, judge_alone
 from engine.recognise.answer import Match, Recognition, make_matches
 from engine.recognise.explain import explained
+from engine.recognise.frames import Frames
 from engine.recognise.pipeline import LOOKS, Examination, Pipeline
 from engine.recognise.warm_up import warm_up
 from engine.settings import EngineSettings
@@ -331,14 +332,17 @@ class Recognizer:
 
     # Recognition
 
-    def recognise(self, photo: bytes, channels: Sequence[str | Channel], *, k: int = 1) -> Recognition:
+    def recognise(
+        self, photo: bytes, channels: Sequence[str | Channel], *, k: int = 1, frames: Frames | None = None
+    ) -> Recognition:
         """Which picture of the channels the photo shows. channels: names, which are looked up, or Channels that the
-        catalogue has given; k: most results.
+        catalogue has given; k: most results; frames: one object for all photos of one camera, in these channels, spares
+        the second look at frames that resemble one just missed.
 
         Raises ChannelNotFound and the ImageErrors; TooFewFeatures for a photo without structure.
         """
         clock = Clock()
-        examined = self.examine(photo, channels, clock=clock)
+        examined = self.examine(photo, channels, clock=clock, frames=frames)
         with clock.stage("judge"):
             ranked = self.judge(examined)
         with clock.stage("answer"):
@@ -385,15 +389,18 @@ class Recognizer:
         clock: Clock | None = None,
         detectors: tuple[DetectorSettings, DetectorSettings, DetectorSettings] = LOOKS,
         without: Collection[int] = (),
+        frames: Frames | None = None,
     ) -> Examination:
         """Everything but the judgement: what the photo was searched with, the ranking, and the verified candidates.
         detectors: of the first look, then of the two of which one may follow; without: numbers of pictures that the
-        search does not see, as if they were not in the gallery. Raises what `recognise` does."""
+        search does not see, as if they were not in the gallery; frames: as for `recognise`. Raises what that does."""
         numbers = self._numbers(channels)
         index, pipeline = self._searched  # at one moment: the pipeline searches the index that is refreshed here
         index.refresh()
         with one_thread_each():
-            return pipeline.examine(photo, numbers, clock or Clock(), detectors=detectors, without=without)
+            return pipeline.examine(
+                photo, numbers, clock or Clock(), detectors=detectors, without=without, frames=frames
+            )
 
     def judge(self, examined: Examination) -> Sequence[tuple[Evidence, float]]:
         """The verified candidates with their match ratios, best first."""

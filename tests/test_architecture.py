@@ -47,9 +47,16 @@ LEVELS = (
 )
 """The rooms of the engine, from the ground up (docs/house.md): a room imports those of lower levels only."""
 FRONT_DOORS = {
-    "api": {"recognizer", "catalogue.rules", "recognise.answer"},
+    "api": {"recognizer", "catalogue.rules", "recognise.answer", "recognise.frames"},
     "cli": {"recognizer", "catalogue.rules", "recognise.answer", "upkeep"},
-    "benchmarks": {"recognizer", "describe", "full_image", "recognise.pipeline", "upkeep.bulk_import"},
+    "benchmarks": {
+        "recognizer",
+        "describe",
+        "full_image",
+        "recognise.frames",
+        "recognise.pipeline",
+        "upkeep.bulk_import",
+    },
 }
 """What others use of the engine beside its ground (the first three levels, and picture files) and what a package hands
 on by itself (`engine.catalogue`). Benchmarks describe pictures with the engine's own detectors and network, for the

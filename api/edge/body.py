@@ -100,6 +100,8 @@ class Form:
     """Fields above their limit."""
     file: bytes | None = field(default=None, repr=False)
     """None where no part has its name."""
+    client: str = ""
+    """Whose request it is (`client_of`)."""
     file_too_large: bool = False
     """The file was thrown away."""
 

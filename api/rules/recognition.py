@@ -11,9 +11,11 @@ from api.edge.metrics import Metrics
 from api.errors import Busy
 from api.rules.access import AccessRules
 from api.rules.counts import CountRules
+from api.rules.frames import Cameras
 from engine.catalogue import Channel, Picture
 from engine.errors import ImageError
 from engine.recognise.answer import Match, Recognition
+from engine.recognise.frames import Frames
 from engine.recognizer import Recognizer
 
 
@@ -22,10 +24,16 @@ class RecognitionRules:
     it. The engine gets the Channels of that one look-up."""
 
     def __init__(
-        self, recognizer: Recognizer, access: AccessRules, counts: CountRules, lane: Lane, metrics: Metrics
+        self,
+        recognizer: Recognizer,
+        access: AccessRules,
+        counts: CountRules,
+        lane: Lane,
+        metrics: Metrics,
+        cameras: Cameras,
     ) -> None:
         self._recognizer, self._access, self._counts = recognizer, access, counts
-        self._lane, self._metrics = lane, metrics
+        self._lane, self._metrics, self._cameras = lane, metrics, cameras
 
     async def find(
         self,
@@ -34,16 +42,22 @@ class RecognitionRules:
         photo: bytes,
         *,
         k: int,
+        client: str,
         answers: Callable[[Picture], bool] | None = None,
     ) -> Recognition:
         """Recognises the photo in one channel or in all of the user's; an answered match is durably counted,
-        once, before this returns. answers: which pictures may be told at the moment; None: all.
+        once, before this returns. client: whose frames resemble each other, an address or a session; answers: which
+        pictures may be told at the moment; None: all.
 
         Raises ChannelNotFound, ForeignChannel, the engine's ImageErrors, StatisticsError, Busy.
         """
 
         recognition = await self.look(
-            lambda: self._access.searched_channels(user, channel), photo, k=k, answers=answers
+            lambda: self._access.searched_channels(user, channel),
+            photo,
+            k=k,
+            answers=answers,
+            frames=self._cameras.of(user.id, channel, client),
         )
         if recognition.answer is not None:
             await self._counts.count_match(user.id, recognition.answer.picture)
@@ -56,6 +70,7 @@ class RecognitionRules:
         *,
         k: int,
         answers: Callable[[Picture], bool] | None = None,
+        frames: Frames | None = None,
     ) -> Recognition:
         """Recognises the photo without counting; channels, answers: called in the engine's thread.
 
@@ -63,7 +78,7 @@ class RecognitionRules:
         """
 
         def work() -> Recognition:
-            found = self._recognizer.recognise(photo, channels(), k=k)
+            found = self._recognizer.recognise(photo, channels(), k=k, frames=frames)
             return found if answers is None else _only(found, answers)
 
         try:

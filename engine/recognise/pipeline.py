@@ -23,6 +23,7 @@ from engine.index.embedded import EmbeddedIndex
 from engine.index.ranking import Ranking
 from engine.judge.calibration import Calibration
 from engine.judge.decision import best_logit
+from engine.recognise.frames import Frames
 from engine.recognise.kept_pictures import KeptPictures
 from engine.recognise.second_look import SecondLook, second_look
 from engine.settings import EngineSettings
@@ -79,10 +80,12 @@ class Pipeline:
         *,
         detectors: tuple[DetectorSettings, DetectorSettings, DetectorSettings] = LOOKS,
         without: Collection[int] = (),
+        frames: Frames | None = None,
     ) -> Examination:
         """Everything but the judgement. A second look follows where the first finds nothing that comes near to an
         answer and `second_look` says that it may. detectors: as in LOOKS; without: numbers of pictures that are not
-        seen. Raises the ImageErrors, TooFewFeatures among them."""
+        seen; frames: of the client that sends the photo, where one that resembles a frame just missed is not looked at
+        twice. Raises the ImageErrors, TooFewFeatures among them."""
         with clock.stage("decode"):
             encoded = EncodedImage(photo, limits=self._settings.limits)
         of_first, of_distant, of_closer = detectors
@@ -91,7 +94,8 @@ class Pipeline:
         if not self._settings.second_look or score >= 0:
             return first
         kind = second_look(first.ranking, first.found)
-        if kind is SecondLook.NONE:
+        shown = first.query.global_vectors[0]
+        if kind is SecondLook.NONE or (frames is not None and frames.resembles(shown)):
             return first
         closer = kind is SecondLook.CLOSER
         try:
@@ -99,8 +103,11 @@ class Pipeline:
                 encoded, channels, of_closer if closer else of_distant, clock, closer=closer, without=without
             )
         except TooFewFeatures:  # a blurred photo has none on the finest levels
-            return first
-        return second if best_logit(second.found, self._calibration) > score else first
+            second = first
+        reached = best_logit(second.found, self._calibration)
+        if frames is not None and reached < 0:
+            frames.missed(shown)
+        return second if reached > score else first
 
     def _look(
         self,

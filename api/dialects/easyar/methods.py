@@ -38,6 +38,8 @@ class Call:
     """Who asks."""
     parameters: Parameters
     """What was sent, authentication included."""
+    client: str
+    """Whose request it is: an address, or a tunnel's name."""
     target_id: str = ""
     """What the path names; empty where it names no target."""
 
@@ -253,7 +255,7 @@ async def recognise(call: Call, photo: bytes, *, tracking: bool) -> Result:
     """tracking: the answer shall carry the tracking image. A photo without structure shows no target."""
     found: Recognition | None = None
     with contextlib.suppress(TooFewFeatures):
-        found = await call.service.recognition.find(call.app.user, call.app.channel, photo, k=1)
+        found = await call.service.recognition.find(call.app.user, call.app.channel, photo, k=1, client=call.client)
     if found is None or found.answer is None:
         message = {"message": "No result: there is no matching."}
         return Result(result=message, code=codes.NO_MATCH, more={"date": now_iso()})

@@ -58,7 +58,9 @@ async def _answer(request: AnyRequest, service: Service, tokens: Tokens, operati
         app, asked = await _asked(request, service, tokens, reader, operation)
         asks(app.user.id)
         target_id = str(request.path_params.get("target_id", ""))
-        call = Call(service=service, tokens=tokens, app=app, parameters=asked, target_id=target_id)
+        call = Call(
+            service=service, tokens=tokens, app=app, parameters=asked, client=client_of(request), target_id=target_id
+        )
         done = await operation.call(call)
     except asyncio.CancelledError:
         error = refusals.stopped(service.settings)
@@ -218,7 +220,7 @@ async def _recognised(service: Service, tokens: Tokens, tunnel: str, message: by
         raise InvalidValue("image", "one MessagePack map with the photo's bytes is needed") from error
     if len(photo) > parameters.max_image_bytes(service.settings):
         raise BodyTooLarge("image", parameters.max_image_bytes(service.settings))
-    call = Call(service=service, tokens=tokens, app=app, parameters=Parameters(values={}))
+    call = Call(service=service, tokens=tokens, app=app, parameters=Parameters(values={}), client=tunnel)
     return await methods.recognise(call, photo, tracking=True)
 
 

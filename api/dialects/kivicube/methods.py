@@ -169,7 +169,7 @@ async def find_image(service: Service, form: Form) -> wire.FindImageAnswer:
 
     user, explain, limit, photo = await service.door.short.run(check)
     asks(user.id)
-    recognition = await service.recognition.find(user, channel, photo, k=max(1, limit))
+    recognition = await service.recognition.find(user, channel, photo, k=max(1, limit), client=form.client)
     answer = _found(recognition, everywhere=channel is None)
     if explain:
         _explain(answer, recognition)

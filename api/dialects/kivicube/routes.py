@@ -71,6 +71,7 @@ async def _answer(request: AnyRequest, service: Service, method: contract.Method
         try:
             content_type, length = request.headers.get("content-type", ""), body_length(request)
             form = await reader.read(request.receive, content_type, length=length)
+            form.client = client_of(request)
         except MalformedBody as error:
             if method.file:
                 raise NotMultipart(error.reason, close=error.close) from error

@@ -31,6 +31,8 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     """By lower-case name."""
     body: bytearray = field(repr=False)
+    client: str
+    """Whose request it is (`client_of`)."""
     target_id: str = ""
     """What the path names; empty where it names no target."""
 

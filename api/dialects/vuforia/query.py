@@ -152,6 +152,7 @@ async def answer(request: Request, question: Question) -> dict[str, Any]:
             question.database.channel,
             question.photo,
             k=question.most,
+            client=request.client,
             answers=lambda picture: not targets.is_new(picture.updated_at, seconds),
         )
         # Look-alikes that cannot be told apart are no answer; copies of one picture all are.

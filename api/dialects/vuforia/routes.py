@@ -126,6 +126,7 @@ async def _received(
         path=request.scope["raw_path"].decode("latin-1").partition("?")[0],
         headers={name.lower(): value for name, value in request.headers.items()},
         body=body,
+        client=client_of(request),
         target_id=str(request.path_params.get("target_id", "")),
     )
 
