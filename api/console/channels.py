@@ -1,4 +1,5 @@
-"""Channels: their pictures, quotas and owners, the apps that reach them, and whether anybody may try them."""
+"""Channels: their pictures, quotas and owners, the apps and databases that reach them, and whether anybody may try
+them."""
 
 from __future__ import annotations
 
@@ -41,8 +42,13 @@ def _shown(console: Console, visitor: Visitor) -> dict[str, Any]:
         for channel in visitor.channels(service.catalogue)
     ]
     may_add = visitor.is_operator or (service.settings.auto_create_channel and not visitor.readonly)
-    apps = service.apps.all(user_id=visitor.user_id)
-    return {"rows": rows, "users": list(users.values()), "may_add": may_add, "apps": apps}
+    return {
+        "rows": rows,
+        "users": list(users.values()),
+        "may_add": may_add,
+        "apps": service.apps.all(user_id=visitor.user_id),
+        "databases": service.databases.all(user_id=visitor.user_id),
+    }
 
 
 @post("/channels", status_code=303)

@@ -25,6 +25,7 @@ from tests.support.console_pages import Visit
 from tests.support.drawn_pictures import photo_of, picture
 from tests.support.paths import ROOT
 from tests.support.running_server import Caller, Server
+from tests.support.service_commands import run_json
 
 CONSOLE = ROOT / "api" / "console"
 
@@ -115,6 +116,22 @@ class TestChannels:
         assert operator.submit(form, quota="").form("/quota").fields["quota"] == ""
         assert operator.submit(form, quota="many").status == 400
         assert user.post("/console/channels/quota", {"csrf": user.token, "channel": box}).status == 403
+
+    def test_clients_of_the_dialects(self, console: Server, user: Visit, operator: Visit, box: str, bens: str) -> None:
+        """Apps and databases with the keys that name them, of one's own channels; no secret is on the page."""
+        data = ("--data", str(console.folder))
+        mine, theirs = (
+            run_json(kind, "add", channel, "--user", name, *data)
+            for kind, channel, name in (("database", box, "ann"), ("database", bens, "ben"))
+        )
+        app = run_json("app", "add", box, "--user", "ann", *data)
+        page = user.get("/console/channels")
+        for key in (mine["server"]["access_key"], mine["client"]["access_key"], app["appId"], app["apiKey"]):
+            assert key in page.text
+        assert theirs["server"]["access_key"] not in page.text
+        assert theirs["server"]["access_key"] in operator.get("/console/channels").text
+        secrets = (mine["server"]["secret_key"], mine["client"]["secret_key"], app["apiSecret"])
+        assert not any(secret in page.response.text for secret in secrets)
 
     @pytest.mark.parametrize("name", ["", "..", "none", "../etc", "'", "\u00e9"])
     def test_no_such(self, user: Visit, name: str) -> None:
