@@ -27,6 +27,7 @@ from engine.describe.keypoints import DetectorSettings
 from engine.describe.patch_model import PatchModel
 from engine.enrol.preparation import PreparedPicture, prepare_picture
 from engine.errors import DataFolderLocked, ModelMismatch, PictureNotFound, ReadOnlyData
+from engine.image import EncodedImage
 from engine.index import snapshot
 from engine.index.embedded import EmbeddedIndex
 from engine.index.folder_lock import SERVER, FolderLock, wait_until_shared
@@ -38,6 +39,7 @@ from engine.recognise.answer import Match, Recognition, make_matches
 from engine.recognise.explain import explained
 from engine.recognise.frames import Frames
 from engine.recognise.pipeline import LOOKS, Examination, Pipeline
+from engine.recognise.several import find_several
 from engine.recognise.warm_up import warm_up
 from engine.settings import EngineSettings
 from engine.threads import one_thread_each
@@ -350,6 +352,33 @@ class Recognizer:
         accepted = results[0] if results and results[0].accepted else None
         return Recognition(
             answer=accepted, results=tuple(results[:k]), timings_ms=clock.milliseconds, photo_size=examined.photo_size
+        )
+
+    def recognise_several(self, photo: bytes, channels: Sequence[str | Channel], *, most: int = 10) -> Recognition:
+        """Every picture of the channels that the photo shows: `results` are answers, each of a place of its own, best
+        first; `answer` is the first of them. Look-alikes and copies compete for a place as they do for a photo. The
+        photo is described once, as in the closer look, and searched again without what was found until nothing more
+        is, or `most` are. channels and errors: as for `recognise`."""
+        clock = Clock()
+        numbers = self._numbers(channels)
+        index, pipeline = self._searched
+        index.refresh()
+        encoded = EncodedImage(photo, limits=self.settings.limits)
+
+        def answered(place: Sequence[Evidence], examined: Examination) -> Match | None:
+            with clock.stage("judge"):
+                ranked = judge(place, examined.image, self.calibration, pool=self._pool)
+            with clock.stage("answer"):
+                matches = self._matches(ranked[:1], examined)
+            return matches[0] if matches and matches[0].accepted else None
+
+        with one_thread_each():
+            results = find_several(pipeline, encoded, numbers, clock, answered=answered, most=most)
+        return Recognition(
+            answer=results[0] if results else None,
+            results=results,
+            timings_ms=clock.milliseconds,
+            photo_size=encoded.size,
         )
 
     def similar(self, image: bytes, channels: Sequence[str | Channel], *, k: int = 10) -> Recognition:

@@ -63,6 +63,17 @@ class RecognitionRules:
             await self._counts.count_match(user.id, recognition.answer.picture)
         return recognition
 
+    async def find_several(self, user: User, channel: str | None, photo: bytes, *, most: int) -> Recognition:
+        """Every picture that the photo shows; each is counted, once, before this returns. Raises what `find` does."""
+
+        def work() -> Recognition:
+            return self._recognizer.recognise_several(photo, self._access.searched_channels(user, channel), most=most)
+
+        recognition = await self._observed(work)
+        for picture in {match.picture.id: match.picture for match in recognition.results}.values():
+            await self._counts.count_match(user.id, picture)
+        return recognition
+
     async def look(
         self,
         channels: Callable[[], Sequence[Channel]],
@@ -81,6 +92,9 @@ class RecognitionRules:
             found = self._recognizer.recognise(photo, channels(), k=k, frames=frames)
             return found if answers is None else _only(found, answers)
 
+        return await self._observed(work)
+
+    async def _observed(self, work: Callable[[], Recognition]) -> Recognition:
         try:
             recognition = await self._lane.run(work)
         except (ImageError, Busy):

@@ -23,6 +23,8 @@ Photos = Annotated[
     ),
 ]
 STANDARD_INPUT = Path("-")
+MOST_PLACES = 50
+"""Pictures that are named of a photo which shows several."""
 
 
 def find(
@@ -30,6 +32,9 @@ def find(
     data: DataFolder,
     channel: Annotated[list[str] | None, typer.Option("--channel", help="Search only these (default: all).")] = None,
     results: Annotated[int, typer.Option(min=1, max=50, help="Most candidates to name for a photo.")] = 3,
+    several: Annotated[
+        bool, typer.Option("--several", help="Name every picture that a photo shows, each with its place.")
+    ] = False,
     as_json: AsJson = False,
     explain: Annotated[
         Path | None,
@@ -54,7 +59,10 @@ def find(
                 if left_out is not None:
                     raise OSError(left_out)
                 photo = _read(path, recognizer.settings.limits.max_bytes)
-                found = recognizer.recognise(photo, channels, k=results)
+                if several:
+                    found = recognizer.recognise_several(photo, channels, most=MOST_PLACES)
+                else:
+                    found = recognizer.recognise(photo, channels, k=results)
             except (ImageError, OSError) as error:
                 reason = reason_of(error)
                 refuse(path, reason)
@@ -67,7 +75,7 @@ def find(
                 row["explained"] = _explain(recognizer, photo, found, target)
             rows.append(row)
             if not as_json:
-                _show(path, found)
+                _show(path, found, several=several)
     if as_json:
         print_json(rows)
     if refused:
@@ -139,10 +147,13 @@ def _explain(recognizer: Recognizer, photo: bytes, found: Recognition, target: P
     return str(target)
 
 
-def _show(path: Path, found: Recognition) -> None:
+def _show(path: Path, found: Recognition, *, several: bool) -> None:
     photo = printable(path)
     spent = sum(found.timings_ms.values())
-    if found.answer:
+    if several and len(found.results) > 1:
+        named = ", ".join(f"{m.picture.identifier} in {m.picture.channel} {m.match_ratio:.1f}" for m in found.results)
+        typer.echo(f"{photo}: {named} ({spent:.0f} ms)")
+    elif found.answer:
         named = f"{found.answer.picture.identifier} in {found.answer.picture.channel}"
         typer.echo(f"{photo}: {named}, match ratio {found.answer.match_ratio:.1f} ({spent:.0f} ms)")
     elif found.results:

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from engine.catalogue import Catalogue
-from engine.describe.features import describe_clearly, describe_photo
+from engine.describe.features import LocalFeatures, describe_clearly, describe_photo
 from engine.describe.keypoints import CLOSER_DETECTOR, DISTANT_DETECTOR, PHOTO_DETECTOR, DetectorSettings
 from engine.describe.orb_bits import BYTES
 from engine.describe.patch_model import PatchModel
@@ -120,6 +120,14 @@ class Pipeline:
         without: Collection[int],
     ) -> Examination:
         """closer: windows of the photo are searched too, and both lists are read twice as deep."""
+        image, features = self.describe(photo, detector, clock)
+        return self.search(image, photo.size, features, channels, clock, closer=closer, without=without)
+
+    def describe(
+        self, photo: EncodedImage, detector: DetectorSettings, clock: Clock
+    ) -> tuple[ColorImage, LocalFeatures]:
+        """The photo at the detector's working size, and its keypoints. Raises the ImageErrors, TooFewFeatures among
+        them."""
         settings = self._settings
         with clock.stage("decode"):
             side = working_side(photo.size, detector.long_side)
@@ -133,13 +141,29 @@ class Pipeline:
             )
         if len(features.keypoints) < settings.min_keypoints:
             raise TooFewFeatures(len(features.keypoints), settings.min_keypoints, what_lacks(image))
+        return image, features
+
+    def search(
+        self,
+        image: ColorImage,
+        photo_size: tuple[int, int],
+        features: LocalFeatures,
+        channels: Sequence[int],
+        clock: Clock,
+        *,
+        closer: bool,
+        without: Collection[int] = (),
+    ) -> Examination:
+        """What keypoints of a photo, or some of them, find. image: the photo at the working size; closer: as for the
+        closer look."""
+        settings = self._settings
         query = Query(features, self._model.vocabulary, windows=closer, min_keypoints=settings.min_keypoints)
         ranking = self._index.rank(query, channels, deeper=2 if closer else 1, without=without, clock=clock)
         with clock.stage("verify"):
             found = verify_all(query, self._candidates(ranking), pool=self._pool)
         with clock.stage("look"):
             found = self._look_at(found, image)
-        return Examination(image, photo.size, query, ranking, found)
+        return Examination(image, photo_size, query, ranking, found)
 
     def _candidates(self, ranking: Ranking) -> list[Candidate]:
         """The best of a ranking, ready to verify; hopeless ones are left out, and those that were removed meanwhile."""

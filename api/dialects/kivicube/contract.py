@@ -178,6 +178,7 @@ FIND_IMAGE = Method(
         SECRET,
         _image("The photo, JPEG or PNG by content."),
         _optional(CHANNEL, "Only this channel; without it all channels of the user."),
+        Field(name="several", required=False, kind="integer", about="1: tell every picture that the photo shows."),
         Field(name="explain", required=False, kind="integer", about="1: also tell match ratio, outline and times."),
         Field(name="limit", required=False, kind="integer", about="Also tell so many candidates, best first."),
     ),

@@ -157,23 +157,28 @@ async def find_image(service: Service, form: Form) -> wire.FindImageAnswer:
     _demand_file(form)
     channel = form.text("channel")
 
-    def check() -> tuple[User, bool, int, bytes]:
+    def check() -> tuple[User, bool, bool, int, bytes]:
         user = _login(service, form, reads_only=True)
         try:
-            explain = wire.read_switch(form, "explain")
+            explain, several = wire.read_switch(form, "explain"), wire.read_switch(form, "several")
             limit = wire.read_count(form, "limit", default=0, least=0, most=service.settings.max_results)
-            return user, explain, limit, _checked_file(service, form)
+            return user, explain, several, limit, _checked_file(service, form)
         except (InvalidValue, BodyTooLarge):
             service.access.searched_channels(user, channel)  # whose errors come first
             raise
 
-    user, explain, limit, photo = await service.door.short.run(check)
+    user, explain, several, limit, photo = await service.door.short.run(check)
     asks(user.id)
-    recognition = await service.recognition.find(user, channel, photo, k=max(1, limit), client=form.client)
+    if several:
+        recognition = await service.recognition.find_several(user, channel, photo, most=service.settings.max_results)
+    else:
+        recognition = await service.recognition.find(user, channel, photo, k=max(1, limit), client=form.client)
     answer = _found(recognition, everywhere=channel is None)
     if explain:
         _explain(answer, recognition)
-    if limit:
+    if several:
+        answer.results = [_candidate(match) for match in recognition.results]
+    elif limit:
         answer.results = [_candidate(match) for match in recognition.results[:limit]]
     return answer
 

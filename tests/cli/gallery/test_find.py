@@ -37,6 +37,18 @@ class TestFind:
         green = (drawn == (60, 200, 30)).all(2)
         assert green.sum() > 1000, "the outline of an accepted answer"
 
+    def test_several(self, gallery: Path, tmp_path: Path) -> None:
+        """All pictures of a photo, in one line for people."""
+        shown = [cv2.imread(str(photograph(tmp_path / f"{seed}.png", seed))) for seed in (1, 2)]
+        both = tmp_path / "both.png"
+        assert cv2.imwrite(str(both), np.hstack(shown))
+        (row,) = run("find", both, "--data", gallery, "--several", "--json").json
+        assert sorted(match["identifier"] for match in row["results"]) == ["one.1", "one.2"]
+        assert row["answer"] == row["results"][0]
+        line = run("find", both, "--data", gallery, "--several").out
+        assert "one.1 in one" in line
+        assert "one.2 in one" in line
+
     def test_for_people(self, gallery: Path, tmp_path: Path) -> None:
         """One line a photo; a photo that shows no picture is no error."""
         noise = tmp_path / "out.webp"

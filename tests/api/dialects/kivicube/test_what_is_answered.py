@@ -33,7 +33,8 @@ class TestFindImageAnswers:
     def test_explain(self, server: Server, alice: Caller, books: str) -> None:
         """The outline lies where the photo was made to show the picture."""
         answer = server.call("FindImage", alice, photo_of(1), channel=books, explain=1)
-        assert set(answer) == {"returncode", "identifier", "matchratio", "quad", "timings_ms"}
+        assert set(answer) == {"returncode", "identifier", "matchratio", "quad", "timings_ms", "because"}
+        assert answer["because"] == "what is seen of it agrees"
         assert 0 < answer["matchratio"] <= 100
         assert all(ms >= 0 for ms in answer["timings_ms"].values())
         height, width = poster(1).shape[:2]
@@ -54,7 +55,26 @@ class TestFindImageAnswers:
         assert ratios == sorted(ratios, reverse=True)
         assert len(ratios) <= 2
 
-    @pytest.mark.parametrize("extra", [{"limit": "-1"}, {"limit": "x"}, {"limit": "51"}, {"explain": "yes"}])
+    def test_several(self, server: Server, bob: Caller) -> None:
+        """Each picture in the photo, the surest first and by name; each is counted once."""
+        channel = make_channel(server.folder, "several", bob)
+        for seed in (61, 62, 63):
+            assert server.code("AddImage", bob, picture(seed), channel=channel, identifier=f"one.{seed}") == 0
+        pair = [cv2.imdecode(np.frombuffer(photo_of(seed), np.uint8), cv2.IMREAD_COLOR) for seed in (61, 62)]
+        photo = cv2.imencode(".jpg", np.hstack(pair))[1].tobytes()
+        answer = server.call("FindImage", bob, photo, channel=channel, several=1)
+        assert set(answer) == {"returncode", "identifier", "results"}
+        assert sorted(result["identifier"] for result in answer["results"]) == ["one.61", "one.62"]
+        assert answer["identifier"] == answer["results"][0]["identifier"]
+        days = {"startdate": "2020", "enddate": "2100"}
+        counted = server.call("Statistics", bob, channel=channel, **days)
+        assert sorted((row["identifier"], row["count"]) for row in counted["records"]) == [("one.61", 1), ("one.62", 1)]
+        nothing = server.call("FindImage", bob, photo_of(99), channel=channel, several=1)
+        assert nothing == {"returncode": 0, "results": []}
+
+    @pytest.mark.parametrize(
+        "extra", [{"limit": "-1"}, {"limit": "x"}, {"limit": "51"}, {"explain": "yes"}, {"several": "2"}]
+    )
     def test_malformed_extension(self, server: Server, alice: Caller, books: str, extra: dict[str, str]) -> None:
         assert server.code("FindImage", alice, photo_of(1), channel=books, **extra) == 20010
 
