@@ -36,6 +36,9 @@ COMMANDS = {
         "cli.gallery.add:add", GALLERY, "Add pictures to a channel. Run again, it goes on where it was stopped."
     ),
     "find": Entry("cli.gallery.find:find", GALLERY, "Recognise photographs."),
+    "match": Entry(
+        "cli.gallery.match:match", GALLERY, "Tell whether a photo shows a picture, how sure that is, and why."
+    ),
     "list": Entry(
         "cli.gallery.pictures:list_pictures", GALLERY, "List pictures with their sizes, levels and thresholds."
     ),

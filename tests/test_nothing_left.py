@@ -76,6 +76,7 @@ def gallery_commands(place: Path) -> list[tuple[Any, ...]]:
     return [
         ("add", pictures, "--channel", "one", *data),
         ("find", photo, "--explain", place / "explained.png", *data),
+        ("match", pictures / "one.1.jpg", photo, "--explain", place / "matched.png"),
         ("list", *data),
         ("info", *data),
         ("user", "add", "shop", *data),

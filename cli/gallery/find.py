@@ -115,13 +115,13 @@ def as_row(path: Path, found: Recognition) -> dict[str, Any]:
     return {
         "photo": str(path),
         "photo_size": list(found.photo_size),
-        "answer": _as_json(found.answer) if found.answer else None,
-        "results": [_as_json(match) for match in found.results],
+        "answer": as_match(found.answer) if found.answer else None,
+        "results": [as_match(match) for match in found.results],
         "timings_ms": found.timings_ms,
     }
 
 
-def _as_json(match: Match) -> dict[str, Any]:
+def as_match(match: Match) -> dict[str, Any]:
     return {
         "identifier": match.picture.identifier,
         "channel": match.picture.channel,
