@@ -12,6 +12,7 @@ from pathlib import Path
 from engine.errors import DamagedData
 
 # https://www.sqlite.org/fileformat2.html, 1.3 "The Database Header" and 4.1 "WAL File Format"
+_LEAST_PAGE = 512
 _MAGIC, _HEADER, _LOG_HEADER, _FRAME_HEADER = b"SQLite format 3\0", 100, 32, 24
 
 
@@ -25,6 +26,8 @@ def check_whole(path: Path) -> None:
                 return
             page = int.from_bytes(header[16:18], "big")
             page = 65_536 if page == 1 else page
+            if page < _LEAST_PAGE or page & (page - 1):
+                return  # a power of two, in every SQLite file
             count = int.from_bytes(header[28:32], "big")
             if os.fstat(file.fileno()).st_size >= count * page:
                 return
@@ -33,10 +36,10 @@ def check_whole(path: Path) -> None:
             there = os.fstat(file.fileno()).st_size // page
     except OSError:
         return  # what cannot be read is told where it is opened
-    missing = [number for number in range(there + 1, count + 1) if number not in logged]
+    missing = count - there - sum(there < number <= count for number in logged)
     if missing:
         raise DamagedData(
-            f"{path} ends too early: {len(missing)} of its {count} pages are missing; restore a backup with "
+            f"{path} ends too early: {missing} of its {count} pages are missing; restore a backup with "
             "`obverse restore`"
         )
 

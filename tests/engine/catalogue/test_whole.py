@@ -39,6 +39,18 @@ def test_cut_anywhere(closed: Path) -> None:
     check_whole(closed)
 
 
+def test_a_header_that_lies(tmp_path: Path) -> None:
+    """Billions of pages are counted as missing, not listed; a size of pages that none has is left to SQLite."""
+    path = tmp_path / DATABASE_NAME
+    path.write_bytes(b"SQLite format 3\0" + b"\xff" * 200)
+    check_whole(path)
+    path.write_bytes(b"SQLite format 3\0" + (4096).to_bytes(2, "big") + b"\xff" * 200)
+    with pytest.raises(DamagedData, match="4294967295 of its 4294967295 pages are missing"):
+        check_whole(path)
+    path.write_bytes(b"SQLite format 3\0" + b"\0" * 200)
+    check_whole(path)
+
+
 def test_pages_that_are_in_the_log(closed: Path, tmp_path: Path) -> None:
     """The header may count pages that only the write-ahead log holds: a checkpoint was under way, and is done again."""
     connection = sqlite3.connect(closed)
