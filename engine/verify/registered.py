@@ -19,6 +19,9 @@ CHANNELS = 7
 """Lab of the picture, Lab of the photo, and where the photo covers the frame."""
 _DARKEST, _MOST_GAIN = 3.0, 16.0
 """Times that a picture may have the contrast of its photo before this is brightened, and by how much at most."""
+_GREY = 1.0
+"""Standard deviation of chroma, Lab units, below which a photo is grey, as from a copier or a camera at night: it says
+nothing of the print's colours, and both are compared without."""
 _SPREAD = 0.8
 """Sigma, in cells, by which a cell's shift is spread over its neighbours."""
 _TRUST = 4
@@ -29,8 +32,10 @@ def registered(seen: Seen) -> ByteArray:
     """(7, 256, 256) uint8, its CHANNELS in 8-bit units; zero beyond the frame of a picture that is no square."""
     width, height = seen.reference.size
     frames = np.zeros((CHANNELS, FRAME, FRAME), np.uint8)
-    frames[:3, :height, :width] = np.moveaxis(_bytes(seen.reference.lab), 2, 0)[:, :FRAME, :FRAME]
-    lit = _bytes(brightened(seen))
+    picture, lit = _bytes(seen.reference.lab), _bytes(brightened(seen))
+    if lit[..., 1:][seen.mask].std(0).max() < _GREY:
+        picture[..., 1:] = lit[..., 1:] = 128
+    frames[:3, :height, :width] = np.moveaxis(picture, 2, 0)[:, :FRAME, :FRAME]
     frames[3:6, :height, :width] = np.moveaxis(shifted(lit, shift_field(seen)), 2, 0)
     frames[6, :height, :width] = np.where(seen.mask, 255, 0)
     return frames

@@ -142,3 +142,16 @@ def test_a_dark_photo() -> None:
         found.append(compare_prints(seen, comparator.judge(seen)).print_median)
     assert found[0] > 3
     assert found[1] < 0
+
+
+def test_a_grey_photo() -> None:
+    """It says nothing of colours: the same print is the same, and another one another."""
+    comparator = Comparator()
+    found = []
+    for shown in (poster(1), poster(2)):
+        grey = np.repeat(cv2.cvtColor(tilted(shown), cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
+        seen = see(Reference(poster(1)), grey, H)
+        assert seen is not None
+        found.append(compare_prints(seen, comparator.judge(seen)).print_median)
+    assert found[0] > 3
+    assert found[1] < 0
