@@ -29,7 +29,7 @@ class Recording:
         self.catalogue = catalogue
         self.searched: list[Sequence[Channel]] = []
 
-    def recognise(self, photo: bytes, channels: Sequence[Channel], *, k: int) -> Recognition:  # noqa: ARG002
+    def recognise(self, photo: bytes, channels: Sequence[Channel], *, k: int, **_given: object) -> Recognition:  # noqa: ARG002
         self.searched.append(channels)
         return Recognition(answer=None, results=(), timings_ms={}, photo_size=(1, 1))
 
@@ -93,13 +93,13 @@ def ask(service: Service, keys: dict[str, str], **fields: str) -> None:
 
 class TestChannels:
     def test_one(self, service: Service, recording: Recording, alice: User, lookups: Counter[str]) -> None:
-        asyncio.run(service.recognition.find(alice, "b", b"photo", k=1))
+        asyncio.run(service.recognition.find(alice, "b", b"photo", k=1, client="here"))
         assert [channel.name for channel in recording.searched[0]] == ["b"]
         assert lookups == {"channel": 1}
 
     def test_all(self, service: Service, recording: Recording, alice: User, lookups: Counter[str]) -> None:
         """Those of one query; the engine need not look them up again."""
-        asyncio.run(service.recognition.find(alice, None, b"photo", k=1))
+        asyncio.run(service.recognition.find(alice, None, b"photo", k=1, client="here"))
         assert all(isinstance(channel, Channel) for channel in recording.searched[0])
         assert [channel.name for channel in recording.searched[0]] == ["a", "b", "c"]
         assert lookups == {"channels": 1}
@@ -116,7 +116,7 @@ class TestChannels:
         self, service: Service, recording: Recording, alice: User, channel: str, error: type[Exception]
     ) -> None:
         for search in (
-            service.recognition.find(alice, channel, b"photo", k=1),
+            service.recognition.find(alice, channel, b"photo", k=1, client="here"),
             service.recognition.similar(alice, channel, b"photo"),
         ):
             with pytest.raises(error):
@@ -129,7 +129,7 @@ class TestChannels:
         async def use() -> None:
             release = threading.Event()
             running = asyncio.create_task(service.door.long.run(lambda: release.wait(timeout=20)))
-            waiting = asyncio.create_task(service.recognition.find(alice, "a", b"photo", k=1))
+            waiting = asyncio.create_task(service.recognition.find(alice, "a", b"photo", k=1, client="here"))
             await asyncio.sleep(0.05)
             service.catalogue.update_channel("a", owner=alice.id + 1, quota=None)
             release.set()
