@@ -52,6 +52,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     signatures without the image."""
     folder = tmp_path_factory.mktemp("strict")
     settings = {"engine_workers": 1, "engine_queue": 8, "deadline_seconds": 1, "rate_limit_per_minute": 40}
+    settings["frame_seconds"] = 0  # the same photo again takes as long as at first
     with serving(
         folder / "data", log=folder / "log", easyar_search_miss_http_status=200, easyar_unsigned_image=True, **settings
     ) as running:

@@ -25,7 +25,7 @@ class TestSettings:
             EngineSettings(use_global=False, exhaustive_up_to=0),
             EngineSettings(exhaustive_up_to=0),
             EngineSettings(threads=1),
-            EngineSettings(keep_pictures=False),
+            EngineSettings(keep_pictures=False, default_threshold=60),  # geometry alone is seldom as sure as 85
             EngineSettings(second_look=False),
         ],
         ids=["global only", "votes only", "both lists", "one thread", "no kept pictures", "one look"],
