@@ -15,7 +15,7 @@ from api.console.forms import SHORT, read_form
 from api.console.samples import address_of, samples
 from api.console.visitors import Visitor
 from api.edge.refusals import AnyRequest
-from engine.catalogue import Channel
+from engine.catalogue import Channel, Picture
 from engine.errors import InvalidValue
 from engine.recognise.answer import Recognition
 
@@ -29,13 +29,20 @@ async def form(request: AnyRequest, console: ConsoleHere) -> Template:
 
 
 def _shown(
-    request: AnyRequest, console: Console, visitor: Visitor, chosen: str, answer: answers.Shown | None
+    request: AnyRequest,
+    console: Console,
+    visitor: Visitor,
+    chosen: str,
+    answer: answers.Shown | None,
+    *,
+    several: bool = False,
 ) -> dict[str, Any]:
     names = [channel.name for channel in visitor.channels(console.service.catalogue)]
     return {
         "names": names,
         "chosen": chosen,
         "answer": answer,
+        "several": several,
         "samples": samples(address_of(request, console, ""), chosen or (names[0] if names else "CHANNEL")),
     }
 
@@ -43,13 +50,16 @@ def _shown(
 @post("/try", status_code=200)
 async def find(request: AnyRequest, console: ConsoleHere) -> Template:
     """An answered match is counted, as any client's is. Raises the engine's ImageErrors, Busy."""
-    async with read_form(request, console, fields={"channel": SHORT}, file="image") as given:
+    async with read_form(request, console, fields={"channel": SHORT, "several": SHORT}, file="image") as given:
         chosen, photo = given.values.get("channel", ""), photo_of(given.file)
+        several = given.values.get("several") == "on"
         visitor = await console.run(request, lambda visitor: visitor)
-        recognition = await _look(console, visitor, chosen, photo)
-        await count(console, recognition)
+        recognition = await _look(console, visitor, chosen, photo, several=several)
+        await (count_each if several else count)(console, recognition)
         answer = await answers.shown(console, photo, recognition, reasons=True)
-    return await console.page(request, "try.html", lambda v: _shown(request, console, v, chosen, answer))
+    return await console.page(
+        request, "try.html", lambda v: _shown(request, console, v, chosen, answer, several=several)
+    )
 
 
 @post("/try/frame", status_code=200)
@@ -72,21 +82,31 @@ def photo_of(file: bytes | None) -> bytes:
     return file
 
 
-async def _look(console: Console, visitor: Visitor, chosen: str, photo: bytes) -> Recognition:
+async def _look(console: Console, visitor: Visitor, chosen: str, photo: bytes, *, several: bool = False) -> Recognition:
     catalogue = console.service.catalogue
     console.admit(visitor)
     channels: Callable[[], list[Channel]] = (
         (lambda: [visitor.channel(catalogue, chosen)]) if chosen else (lambda: visitor.channels(catalogue))
     )
+    if several:
+        return await console.service.recognition.look_for_several(channels, photo, most=CANDIDATES)
     return await console.service.recognition.look(channels, photo, k=CANDIDATES)
 
 
 async def count(console: Console, recognition: Recognition, *, seen: str = "") -> None:
     """Counts an answered match for the owner of its channel; one without an owner has no counts. Raises
     StatisticsError, Overdue."""
-    if recognition.answer is None or recognition.answer.picture.identifier == seen:
-        return
-    picture = recognition.answer.picture
+    if recognition.answer is not None and recognition.answer.picture.identifier != seen:
+        await _count(console, recognition.answer.picture)
+
+
+async def count_each(console: Console, recognition: Recognition) -> None:
+    """The same of all pictures that a photo shows, each once."""
+    for picture in {match.picture.id: match.picture for match in recognition.results}.values():
+        await _count(console, picture)
+
+
+async def _count(console: Console, picture: Picture) -> None:
     owner = await console.service.door.short.run(lambda: console.service.catalogue.channel(picture.channel).owner)
     if owner is not None:
         await console.service.counts.count_match(owner, picture)

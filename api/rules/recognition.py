@@ -66,13 +66,18 @@ class RecognitionRules:
     async def find_several(self, user: User, channel: str | None, photo: bytes, *, most: int) -> Recognition:
         """Every picture that the photo shows; each is counted, once, before this returns. Raises what `find` does."""
 
-        def work() -> Recognition:
-            return self._recognizer.recognise_several(photo, self._access.searched_channels(user, channel), most=most)
-
-        recognition = await self._observed(work)
+        recognition = await self.look_for_several(
+            lambda: self._access.searched_channels(user, channel), photo, most=most
+        )
         for picture in {match.picture.id: match.picture for match in recognition.results}.values():
             await self._counts.count_match(user.id, picture)
         return recognition
+
+    async def look_for_several(
+        self, channels: Callable[[], Sequence[Channel]], photo: bytes, *, most: int
+    ) -> Recognition:
+        """The same without counting; channels and errors: as for `look`."""
+        return await self._observed(lambda: self._recognizer.recognise_several(photo, channels(), most=most))
 
     async def look(
         self,

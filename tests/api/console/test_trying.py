@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.support import service_commands
@@ -35,6 +37,21 @@ class TestTry:
         assert "describe" in page.text
         for word in ("/FindImage", "/search", "curl", "httpx", "FormData"):
             assert word in page.text
+
+    def test_several(self, console: Server, user: Visit, ann: Caller, box: str) -> None:
+        """An outline around each picture of the photo, by its name; each counts once."""
+        for seed in (41, 42):
+            assert console.code("AddImage", ann, picture(seed), channel=box, identifier=f"part.{seed}") == 0
+        pair = [cv2.imdecode(np.frombuffer(photo_of(seed), np.uint8), cv2.IMREAD_COLOR) for seed in (41, 42)]
+        photo = cv2.imencode(".jpg", np.hstack(pair))[1].tobytes()
+        form = user.get("/console/try").form("/console/try")
+        page = user.submit(form, [("photo.jpg", photo)], channel=box, several="on")
+        outlines = [tag for tag, _ in page.elements if tag == "polygon"]
+        assert len(outlines) >= 2
+        assert "part.41" in page.text
+        assert "part.42" in page.text
+        assert page.identifier in ("part.41", "part.42")
+        assert counted(console, ann, box) == 2
 
     def test_missed(self, user: Visit, shelf: str) -> None:
         page = tried(user, photo_of(90), shelf)
