@@ -6,6 +6,8 @@ frame, one hue, an emblem. All else stays as it is, to the pixel, so that where 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -21,23 +23,8 @@ def sister(picture: ColorImage, others: list[ColorImage], rng: np.random.Generat
     things are other ones. `others`: at least one picture to take insets and emblems from."""
     made = picture.copy()
     for _ in range(int(rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1]))):
-        kind = rng.random()
-        if kind < 0.25:
-            made = _inset(made, others[int(rng.integers(len(others)))], rng, share=rng.uniform(0.45, 0.92))
-        elif kind < 0.42:
-            made = _inset(made, others[int(rng.integers(len(others)))], rng, share=rng.uniform(0.08, 0.3))
-        elif kind < 0.55:
-            made = overprint(made, rng)
-        elif kind < 0.64:
-            made = _moved(made, rng)
-        elif kind < 0.78:
-            made = _removed(made, rng)
-        elif kind < 0.9:
-            made = _turned_hue(made, rng)
-        elif kind < 0.95:
-            made = _set_anew(made, rng)
-        else:
-            made = _within(made, other_colours(made, rng), rng, share=rng.uniform(0.2, 1.0))
+        drawn = rng.random()
+        made = KINDS[next(kind for kind, below in _CHANCES if drawn < below)](made, others, rng)
     return made
 
 
@@ -145,3 +132,39 @@ def _set_anew(picture: ColorImage, rng: np.random.Generator) -> ColorImage:
     parts = np.array_split(np.arange(strip.shape[1]), int(rng.integers(3, 9)))
     changed[rows, columns] = strip[:, np.concatenate([parts[k] for k in rng.permutation(len(parts))])]
     return changed
+
+
+def _large_inset(picture: ColorImage, others: list[ColorImage], rng: np.random.Generator) -> ColorImage:
+    return _inset(picture, others[int(rng.integers(len(others)))], rng, share=rng.uniform(0.45, 0.92))
+
+
+def _small_inset(picture: ColorImage, others: list[ColorImage], rng: np.random.Generator) -> ColorImage:
+    return _inset(picture, others[int(rng.integers(len(others)))], rng, share=rng.uniform(0.08, 0.3))
+
+
+def _other_colours(picture: ColorImage, _others: list[ColorImage], rng: np.random.Generator) -> ColorImage:
+    return _within(picture, other_colours(picture, rng), rng, share=rng.uniform(0.2, 1.0))
+
+
+KINDS: dict[str, Callable[[ColorImage, list[ColorImage], np.random.Generator], ColorImage]] = {
+    "large inset": _large_inset,
+    "small inset": _small_inset,
+    "words": lambda picture, _others, rng: overprint(picture, rng),
+    "emblem": lambda picture, _others, rng: _moved(picture, rng),
+    "part removed": lambda picture, _others, rng: _removed(picture, rng),
+    "hue": lambda picture, _others, rng: _turned_hue(picture, rng),
+    "line set anew": lambda picture, _others, rng: _set_anew(picture, rng),
+    "colours": _other_colours,
+}
+"""What may be another thing in a sister, one each."""
+_CHANCES = (
+    ("large inset", 0.25),
+    ("small inset", 0.42),
+    ("words", 0.55),
+    ("emblem", 0.64),
+    ("part removed", 0.78),
+    ("hue", 0.9),
+    ("line set anew", 0.95),
+    ("colours", 1.0),
+)
+"""Kinds, and the chance that one of them or of those before it is drawn."""
