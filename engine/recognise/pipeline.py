@@ -94,8 +94,7 @@ class Pipeline:
         if not self._settings.second_look or score >= 0:
             return first
         kind = second_look(first.ranking, first.found)
-        shown = first.query.global_vectors[0]
-        if kind is SecondLook.NONE or (frames is not None and frames.resembles(shown)):
+        if kind is SecondLook.NONE or (frames is not None and frames.resembles(first.query.global_vectors[0])):
             return first
         closer = kind is SecondLook.CLOSER
         try:
@@ -106,7 +105,7 @@ class Pipeline:
             second = first
         reached = best_logit(second.found, self._calibration)
         if frames is not None and reached < 0:
-            frames.missed(shown)
+            frames.missed(first.query.global_vectors[0])
         return second if reached > score else first
 
     def _look(
