@@ -14,7 +14,7 @@ import contextlib
 import dataclasses
 import logging
 import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,7 @@ from engine.judge.decision import judge, judge_alone
 from engine.recognise.answer import Match, Recognition, make_matches
 from engine.recognise.explain import explained
 from engine.recognise.frames import Frames
+from engine.recognise.one_picture import unstored
 from engine.recognise.pipeline import LOOKS, Examination, Pipeline
 from engine.recognise.several import find_several
 from engine.recognise.warm_up import warm_up
@@ -335,23 +336,72 @@ class Recognizer:
     # Recognition
 
     def recognise(
-        self, photo: bytes, channels: Sequence[str | Channel], *, k: int = 1, frames: Frames | None = None
+        self,
+        photo: bytes,
+        channels: Sequence[str | Channel],
+        *,
+        k: int = 1,
+        frames: Frames | None = None,
+        mirrored: bool = False,
     ) -> Recognition:
         """Which picture of the channels the photo shows. channels: names, which are looked up, or Channels that the
         catalogue has given; k: most results; frames: one object for all photos of one camera, in these channels, spares
-        the second look at frames that resemble one just missed.
+        the second look at frames that resemble one just missed; mirrored: where there is no answer, the photo's mirror
+        image is asked, too, as a camera that faces its user may send it.
 
         Raises ChannelNotFound and the ImageErrors; TooFewFeatures for a photo without structure.
         """
         clock = Clock()
-        examined = self.examine(photo, channels, clock=clock, frames=frames)
+        found = self._recognised(photo, channels, clock, k=k, frames=frames)
+        if mirrored and found.answer is None:
+            other = self._recognised(photo, channels, clock, k=k, mirrored=True)
+            found = other if other.answer is not None else found
+        return dataclasses.replace(found, timings_ms=clock.milliseconds)
+
+    def _recognised(
+        self,
+        photo: bytes,
+        channels: Sequence[str | Channel],
+        clock: Clock,
+        *,
+        k: int,
+        frames: Frames | None = None,
+        mirrored: bool = False,
+    ) -> Recognition:
+        """mirrored: the photo's mirror image alone is asked."""
+        examined = self.examine(photo, channels, clock=clock, frames=frames, mirrored=mirrored)
         with clock.stage("judge"):
             ranked = self.judge(examined)
         with clock.stage("answer"):
             results = self._matches(ranked[: max(k, 1)], examined)
         accepted = results[0] if results and results[0].accepted else None
         return Recognition(
-            answer=accepted, results=tuple(results[:k]), timings_ms=clock.milliseconds, photo_size=examined.photo_size
+            answer=accepted,
+            results=tuple(results[:k]),
+            timings_ms=clock.milliseconds,
+            photo_size=examined.photo_size,
+            mirrored=mirrored,
+        )
+
+    def compare(self, picture: PreparedPicture | Picture, photo: bytes) -> Recognition:
+        """Whether a photo, or another picture, shows this one: judged as in a gallery that holds it alone. picture: as
+        `describe` gives it, or one of this gallery, active or not; `answer` is None where it is not surely the same.
+
+        Raises PictureNotFound where the picture was removed meanwhile, and the ImageErrors, TooFewFeatures among them.
+        """
+        clock, pipeline = Clock(), self._searched[1]
+        one = pipeline.stored(picture) if isinstance(picture, Picture) else unstored(picture)
+        with one_thread_each():
+            examined = pipeline.compare(one, photo, clock)
+        with clock.stage("judge"):
+            ranked = self.judge(examined)
+        with clock.stage("answer"):
+            results = self._as_matches(ranked, examined, {one.facts.id: one.facts})
+        return Recognition(
+            answer=results[0] if results and results[0].accepted else None,
+            results=tuple(results),
+            timings_ms=clock.milliseconds,
+            photo_size=examined.photo_size,
         )
 
     def recognise_several(self, photo: bytes, channels: Sequence[str | Channel], *, most: int = 10) -> Recognition:
@@ -400,13 +450,17 @@ class Recognizer:
             answer=answer, results=results, timings_ms=clock.milliseconds, photo_size=examined.photo_size
         )
 
-    def explain(self, photo: bytes, match: Match) -> bytes:
-        """PNG of `match`, which `recognise` found in `photo`: both side by side with the matches and the outline.
-        Raises PictureNotFound where the picture was removed meanwhile."""
-        picture = match.picture
-        if picture.id not in self.catalogue.pictures_by_id([picture.id]):
-            raise PictureNotFound(picture.channel, picture.identifier)
-        return explained(photo, match, self.catalogue.rendition(picture.id), limits=self.settings.limits)
+    def explain(self, photo: bytes, match: Match, *, picture: PreparedPicture | None = None) -> bytes:
+        """PNG of `match`, which `recognise` or `compare` found in `photo`: both side by side with the matches and the
+        outline. picture: as it was compared, where it is of no gallery. Raises PictureNotFound where the picture was
+        removed meanwhile."""
+        if picture is not None:
+            kept = picture.features.jpeg
+        elif match.picture.id in self.catalogue.pictures_by_id([match.picture.id]):
+            kept = self.catalogue.rendition(match.picture.id)
+        else:
+            raise PictureNotFound(match.picture.channel, match.picture.identifier)
+        return explained(photo, match, kept, limits=self.settings.limits)
 
     # The level beneath, for who measures
 
@@ -419,16 +473,24 @@ class Recognizer:
         detectors: tuple[DetectorSettings, DetectorSettings, DetectorSettings] = LOOKS,
         without: Collection[int] = (),
         frames: Frames | None = None,
+        mirrored: bool = False,
     ) -> Examination:
         """Everything but the judgement: what the photo was searched with, the ranking, and the verified candidates.
         detectors: of the first look, then of the two of which one may follow; without: numbers of pictures that the
-        search does not see, as if they were not in the gallery; frames: as for `recognise`. Raises what that does."""
+        search does not see, as if they were not in the gallery; frames: as for `recognise`; mirrored: the photo's
+        mirror image is looked at instead. Raises what `recognise` does."""
         numbers = self._numbers(channels)
         index, pipeline = self._searched  # at one moment: the pipeline searches the index that is refreshed here
         index.refresh()
         with one_thread_each():
             return pipeline.examine(
-                photo, numbers, clock or Clock(), detectors=detectors, without=without, frames=frames
+                photo,
+                numbers,
+                clock or Clock(),
+                detectors=detectors,
+                without=without,
+                frames=frames,
+                mirrored=mirrored,
             )
 
     def judge(self, examined: Examination) -> Sequence[tuple[Evidence, float]]:
@@ -438,6 +500,11 @@ class Recognizer:
 
     def _matches(self, ranked: Sequence[tuple[Evidence, float]], examined: Examination) -> Sequence[Match]:
         pictures = self.catalogue.pictures_by_id([evidence.candidate.picture_id for evidence, _ in ranked])
+        return self._as_matches(ranked, examined, pictures)
+
+    def _as_matches(
+        self, ranked: Sequence[tuple[Evidence, float]], examined: Examination, pictures: Mapping[int, Picture]
+    ) -> Sequence[Match]:
         return make_matches(ranked, examined, pictures, threshold=self.default_threshold, calibration=self.calibration)
 
     def _numbers(self, channels: Sequence[str | Channel]) -> Sequence[int]:

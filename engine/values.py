@@ -30,6 +30,11 @@ def resize_matrix(from_size: tuple[int, int], to_size: tuple[int, int]) -> NDArr
     return np.array([[fx, 0, (fx - 1) / 2], [0, fy, (fy - 1) / 2], [0, 0, 1]])
 
 
+def mirror_matrix(width: int) -> NDArray[np.float64]:
+    """3x3 matrix that moves pixel coordinates when an image `width` pixels wide is mirrored left to right."""
+    return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
+
+
 def corners(size: tuple[int, int]) -> NDArray[np.float64]:
     """(4, 2) corners of an image of `size` (width, height), clockwise from its top left."""
     width, height = size

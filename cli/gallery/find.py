@@ -35,6 +35,9 @@ def find(
     several: Annotated[
         bool, typer.Option("--several", help="Name every picture that a photo shows, each with its place.")
     ] = False,
+    mirrored: Annotated[
+        bool, typer.Option("--mirrored", help="Where there is no answer, try the photo's mirror image, too.")
+    ] = False,
     as_json: AsJson = False,
     explain: Annotated[
         Path | None,
@@ -46,6 +49,8 @@ def find(
     Of a folder all pictures are recognised, as `obverse add` would take them."""
     if explain and explain.suffix.lower() != ".png":
         raise typer.BadParameter("the file must end in .png", param_hint="--explain")
+    if mirrored and several:
+        raise typer.BadParameter("not together with --several", param_hint="--mirrored")
     from engine.upkeep.bulk_import import reason_of
 
     rows, refused = [], False
@@ -62,7 +67,7 @@ def find(
                 if several:
                     found = recognizer.recognise_several(photo, channels, most=MOST_PLACES)
                 else:
-                    found = recognizer.recognise(photo, channels, k=results)
+                    found = recognizer.recognise(photo, channels, k=results, mirrored=mirrored)
             except (ImageError, OSError) as error:
                 reason = reason_of(error)
                 refuse(path, reason)
@@ -115,6 +120,7 @@ def as_row(path: Path, found: Recognition) -> dict[str, Any]:
     return {
         "photo": str(path),
         "photo_size": list(found.photo_size),
+        "mirrored": found.mirrored,
         "answer": as_match(found.answer) if found.answer else None,
         "results": [as_match(match) for match in found.results],
         "timings_ms": found.timings_ms,
@@ -155,7 +161,8 @@ def _show(path: Path, found: Recognition, *, several: bool) -> None:
         typer.echo(f"{photo}: {named} ({spent:.0f} ms)")
     elif found.answer:
         named = f"{found.answer.picture.identifier} in {found.answer.picture.channel}"
-        typer.echo(f"{photo}: {named}, match ratio {found.answer.match_ratio:.1f} ({spent:.0f} ms)")
+        how = ", mirrored" if found.mirrored else ""
+        typer.echo(f"{photo}: {named}, match ratio {found.answer.match_ratio:.1f}{how} ({spent:.0f} ms)")
     elif found.results:
         near = ", ".join(f"{m.picture.identifier} {m.match_ratio:.1f}" for m in found.results)
         why = found.results[0].because

@@ -13,7 +13,6 @@ import typer
 from cli.options import AsJson, notices, opened, print_json, printable, refuse
 from engine.errors import ImageError
 
-CHANNEL = "pictures"
 _OF_A_GALLERY = ("identifier", "channel", "metadata", "accepted")
 """What `obverse find` tells of a match, and a picture without a gallery has not."""
 
@@ -31,21 +30,22 @@ def match(
         raise typer.BadParameter("the file must end in .png", param_hint="--explain")
     from cli.gallery.find import as_match
 
-    # A gallery of this picture alone, so that it is judged in just the way in which a gallery's are.
     with tempfile.TemporaryDirectory() as folder, opened(Path(folder), shared=False) as recognizer:
-        recognizer.add_channel(CHANNEL)
         shown = _given(photo)
         with _refused(picture):
-            recognizer.add(CHANNEL, "picture", _given(picture))
+            prepared = recognizer.describe(_given(picture))
         with _refused(photo):
-            found = recognizer.recognise(shown, [CHANNEL])
+            found = recognizer.compare(prepared, shown)
         best = found.results[0] if found.results else None
         if explain and best:
-            explain.write_bytes(recognizer.explain(shown, best))
+            explain.write_bytes(recognizer.explain(shown, best, picture=prepared))
         elif explain:
             notices().print(f"nothing to draw into {printable(explain)}: no outline agrees", markup=False)
     if as_json:
-        facts = None if best is None else {k: v for k, v in as_match(best).items() if k not in _OF_A_GALLERY}
+        facts = None
+        if best is not None:
+            facts = {name: value for name, value in as_match(best).items() if name not in _OF_A_GALLERY}
+            facts["homography"] = best.H_picture_to_photo.tolist()
         print_json({"picture": str(picture), "photo": str(photo), "same": found.answer is not None, "match": facts})
     elif best is None:
         typer.echo("another picture: no outline agrees")

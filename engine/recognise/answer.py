@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.catalogue import Picture
 from engine.describe.records import unpack
 from engine.judge.calibration import Calibration
 from engine.recognise.pipeline import Examination
 from engine.recognise.reasons import SENTENCES, Reason, in_letters, reason
-from engine.values import FloatArray, corners, resize_matrix
+from engine.values import FloatArray, corners, mirror_matrix, resize_matrix
 from engine.verify.evidence import Evidence
 from engine.verify.homography import project
 from engine.verify.prints import of_picture
@@ -27,7 +29,7 @@ class Match:
     """Calibrated probability in percent, 0-100, that this is the picture."""
     quad: FloatArray
     """(4, 2) float32, the picture's corners (without its plain margins) in pixels of the full, upright photo, clockwise
-    from its top left."""
+    from its top left; anticlockwise where the photo is mirrored."""
     inliers: int
     accepted: bool
     """The ratio reaches the picture's threshold, or the default where it has none."""
@@ -40,6 +42,13 @@ class Match:
     same print, another one, and neither to be told (`engine.verify.prints`); None where it was not compared."""
     reason: Reason
     """Why it is the answer, or is none."""
+
+    @property
+    def H_picture_to_photo(self) -> NDArray[np.float64]:
+        """3x3, from pixels of the picture as it was added, without its plain margins, to those of the full, upright
+        photo; the number at its lower right is 1."""
+        shown = corners((self.picture.width, self.picture.height)).astype(np.float32)
+        return cv2.getPerspectiveTransform(shown, self.quad).astype(np.float64)
 
     @property
     def because(self) -> str:
@@ -64,6 +73,8 @@ class Recognition:
     """By stage, in order."""
     photo_size: tuple[int, int]
     """Width and height, upright."""
+    mirrored: bool = False
+    """Whether the results were found in the photo's mirror image; they are told in pixels of the photo as it is."""
 
 
 def make_matches(
@@ -79,6 +90,8 @@ def make_matches(
     of their own. calibration: says whether it is a rival that keeps a candidate from being the answer."""
     features = examined.query.features
     to_full = resize_matrix(features.size, examined.photo_size)
+    if examined.mirrored:
+        to_full = mirror_matrix(examined.photo_size[0]) @ to_full
     matches = []
     for evidence, ratio in ranked:
         candidate, alignment = evidence.candidate, evidence.alignment

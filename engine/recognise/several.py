@@ -43,7 +43,7 @@ def find_several(
         left = outside(features, taken)
         if len(left.keypoints) < FEWEST_INLIERS:
             break
-        examined = pipeline.search(image, photo.size, left, channels, clock, closer=True)
+        examined = Examination(image, photo.size, *pipeline.search(image, left, channels, clock, closer=True))
         # Those that were not compared with their pictures wait for the next round, where others are out of their way.
         compared = [one for one in examined.found if one.reference is not None] or examined.found
         places = [(place, answered(place, examined)) for place in by_place(compared)]
