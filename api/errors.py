@@ -7,6 +7,7 @@
        |- NotMultipart           a method with a file was not sent as a multipart stream that holds one
        |- MalformedBody          a body that cannot be read as the form that it claims to be
        |- BodyTooLarge           more was sent than is accepted
+       |- NotFetched             the image behind an address that a client named cannot be had
        |- Busy                   refused now, worth another try after `retry_after_seconds`
        |  |- RateLimited         this user sent more than its share
        |  `- Overdue             no answer within the deadline
@@ -69,6 +70,14 @@ class BodyTooLarge(ServiceError):
     def __init__(self, what: str, limit: int, *, close: bool = False) -> None:
         self.what, self.limit, self.close = what, limit, close
         super().__init__(f"{what}: at most {limit} bytes are accepted")
+
+
+class NotFetched(ServiceError):
+    """The image behind an address cannot be had. reason: tells nothing of what only the server can reach."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field, self.reason = field, reason
+        super().__init__(f"{field} cannot be fetched: {reason}")
 
 
 class Busy(ServiceError):

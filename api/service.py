@@ -12,6 +12,7 @@ from api.accounts.poor_targets import PoorTargets
 from api.accounts.store import Accounts
 from api.accounts.vault import Vault
 from api.edge.door import Door
+from api.edge.fetch import Fetcher
 from api.edge.limits import MemoryShare, RateLimiter
 from api.edge.metrics import DoorNumbers, GallerySizes, Metrics
 from api.rules.access import AccessRules
@@ -84,6 +85,7 @@ class Service:
         self._writer = CountWriter(self.count_store, time_zone=settings.time_zone)
         self.door = Door(settings)
         self.memory = MemoryShare(settings.max_buffered_bytes)
+        self.fetcher = Fetcher(settings, self.memory)
         self.metrics = Metrics()
         self.metrics.registry.register(GallerySizes(recognizer))
         self.metrics.registry.register(DoorNumbers(self.door))
@@ -102,6 +104,7 @@ class Service:
     def close(self) -> None:
         """Commits and checkpoints everything, and closes it, whatever of it fails: the log says what, and `readiness`
         that. Nothing may be in flight any more."""
+        self.fetcher.close()
         for close in (self._writer.close, self.count_store.close, self.recognizer.close):
             try:
                 close()

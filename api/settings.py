@@ -130,12 +130,19 @@ class Settings(BaseSettings):
     vuforia_strict_headers: bool = Field(
         False, description="Vuforia: answers have the headers of the vendor's service and no others."
     )
+    image_url: bool = Field(
+        False, description="Clients may name the address of an image instead of sending it: the server fetches it."
+    )
+    image_url_seconds: float = Field(10.0, gt=0, description="Longest time for fetching one such image.")
+    image_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts of yours that such addresses may name though they are private, separated by commas."
+    )
     console: bool = Field(True, description="Pages for people at /console and /try; off: there are none.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
     stop_timeout_seconds: int = Field(30, ge=1, description="Longest wait for requests in flight when stopping.")
 
-    @pydantic.field_validator("cors_origins", mode="before")
+    @pydantic.field_validator("cors_origins", "image_url_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

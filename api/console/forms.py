@@ -22,7 +22,7 @@ SHORT = 200
 
 @contextlib.asynccontextmanager
 async def read_form(
-    request: AnyRequest, console: Console, *, fields: Mapping[str, int], others: int = -1, file: str | None = None
+    request: AnyRequest, console: Console, *, fields: Mapping[str, int], others: int = -1, files: tuple[str, ...] = ()
 ) -> AsyncIterator[Form]:
     """The form of who has signed in, within the limits of `api.edge.body`; its memory is held until the block ends.
     fields: byte limits by name; others: limit
@@ -32,14 +32,14 @@ async def read_form(
     text, MalformedBody, BodyTooLarge, Busy.
     """
     session = console.sessions.session(request.cookies.get(SESSION_COOKIE))
-    async with read_open_form(request, console, fields={**fields, TOKEN: SHORT}, others=others, file=file) as form:
+    async with read_open_form(request, console, fields={**fields, TOKEN: SHORT}, others=others, files=files) as form:
         check_token(session.token, form.values.get(TOKEN, ""))
         yield form
 
 
 @contextlib.asynccontextmanager
 async def read_open_form(
-    request: AnyRequest, console: Console, *, fields: Mapping[str, int], others: int = -1, file: str | None = None
+    request: AnyRequest, console: Console, *, fields: Mapping[str, int], others: int = -1, files: tuple[str, ...] = ()
 ) -> AsyncIterator[Form]:
     """The same without a session: for who signs in, or tries an open channel."""
     check_origin(request)
@@ -47,7 +47,7 @@ async def read_open_form(
     rules = FormRules(
         fields=fields,
         other_fields=others,
-        file=file,
+        files=files,
         max_file_bytes=settings.max_image_bytes,
         max_drain_bytes=settings.max_drain_bytes,
         timeout_seconds=settings.body_timeout_seconds,
@@ -60,7 +60,7 @@ async def read_open_form(
         form = await reader.read(request.receive, content_type, length=body_length(request))
         for name in sorted(form.unreadable):
             raise InvalidValue(name[:40], "one text of legal length, in UTF-8")
-        if form.file_too_large:
+        if form.files_too_large:
             raise BodyTooLarge("image", settings.max_image_bytes)
         yield form
     finally:

@@ -53,8 +53,8 @@ async def form(request: AnyRequest, console: ConsoleHere) -> Template:
 
 @post(["/try", "/try/{channel:str}"], status_code=200)
 async def find(request: AnyRequest, console: ConsoleHere) -> Template:
-    async with read_open_form(request, console, fields={}, file="image") as given:
-        photo = photo_of(given.file)
+    async with read_open_form(request, console, fields={}, files=("image",)) as given:
+        photo = photo_of(given.files.get("image"))
         channel, recognition = await _look(console, _name(request), photo)
         await count(console, recognition)
         answer = await answers.shown(console, photo, recognition, reasons=False)
@@ -64,8 +64,8 @@ async def find(request: AnyRequest, console: ConsoleHere) -> Template:
 @post("/try/{channel:str}/frame", status_code=200)
 async def frame(request: AnyRequest, console: ConsoleHere) -> Response[Any]:
     """As the console's own: see `trying.frame`."""
-    async with read_open_form(request, console, fields={"seen": SHORT}, file="image") as given:
-        photo = photo_of(given.file)
+    async with read_open_form(request, console, fields={"seen": SHORT}, files=("image",)) as given:
+        photo = photo_of(given.files.get("image"))
         _, recognition = await _look(console, _name(request), photo)
         await count(console, recognition, seen=given.values.get("seen", ""))
     content = msgspec.json.encode(answers.as_json(console, recognition, everything=False))

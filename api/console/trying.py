@@ -50,8 +50,8 @@ def _shown(
 @post("/try", status_code=200)
 async def find(request: AnyRequest, console: ConsoleHere) -> Template:
     """An answered match is counted, as any client's is. Raises the engine's ImageErrors, Busy."""
-    async with read_form(request, console, fields={"channel": SHORT, "several": SHORT}, file="image") as given:
-        chosen, photo = given.values.get("channel", ""), photo_of(given.file)
+    async with read_form(request, console, fields={"channel": SHORT, "several": SHORT}, files=("image",)) as given:
+        chosen, photo = given.values.get("channel", ""), photo_of(given.files.get("image"))
         several = given.values.get("several") == "on"
         visitor = await console.run(request, lambda visitor: visitor)
         recognition = await _look(console, visitor, chosen, photo, several=several)
@@ -66,8 +66,8 @@ async def find(request: AnyRequest, console: ConsoleHere) -> Template:
 async def frame(request: AnyRequest, console: ConsoleHere) -> Response[bytes]:
     """One frame of a camera, answered as JSON. It counts where another picture comes into view than the one that the
     page shows already (`seen`): a client would have stopped at its first answer."""
-    async with read_form(request, console, fields={"channel": SHORT, "seen": SHORT}, file="image") as given:
-        photo = photo_of(given.file)
+    async with read_form(request, console, fields={"channel": SHORT, "seen": SHORT}, files=("image",)) as given:
+        photo = photo_of(given.files.get("image"))
         visitor = await console.run(request, lambda visitor: visitor)
         recognition = await _look(console, visitor, given.values.get("channel", ""), photo)
         await count(console, recognition, seen=given.values.get("seen", ""))

@@ -50,8 +50,8 @@ class FormRules:
     """Byte limit by name of each text field that is kept."""
     other_fields: int = -1
     """Byte limit of fields that are not named; below zero: they are not kept."""
-    file: str | None
-    """Name of the file part; None where the method has no file."""
+    files: tuple[str, ...] = ()
+    """Names of the file parts; empty where the method has no file."""
     max_file_bytes: int
     """A larger file is read and thrown away."""
     max_whole_bytes: int = 0
@@ -69,7 +69,7 @@ class FormRules:
     def most_kept(self) -> int:
         """Bytes of a multipart body that are kept at most."""
         others = OTHER_FIELDS_BYTES if self.other_fields >= 0 else 0
-        return sum(self.fields.values()) + others + (self.max_file_bytes if self.file is not None else 0)
+        return sum(self.fields.values()) + others + len(self.files) * self.max_file_bytes
 
     @property
     def most_escaped(self) -> int:
@@ -79,7 +79,7 @@ class FormRules:
     @property
     def most_reserved(self) -> int:
         """Bytes that the largest body needs, whatever its form: no smaller memory share lets it in without a length."""
-        escaped = self.most_escaped if self.file is None else 0
+        escaped = 0 if self.files else self.most_escaped
         return max(self.most_kept, escaped, self.max_whole_bytes)
 
     @property
@@ -98,12 +98,12 @@ class Form:
     """Fields whose value is UNREADABLE."""
     too_long: set[str] = field(default_factory=set)
     """Fields above their limit."""
-    file: bytes | None = field(default=None, repr=False)
-    """None where no part has its name."""
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
+    """Bytes by file part; those that were not sent are missing."""
+    files_too_large: set[str] = field(default_factory=set)
+    """Files that were thrown away, of which no byte is left."""
     client: str = ""
     """Whose request it is (`client_of`)."""
-    file_too_large: bool = False
-    """The file was thrown away."""
 
     def text(self, name: str) -> str | None:
         """The value, or None where the field is missing or empty."""
@@ -147,7 +147,7 @@ class BodyReader:
         kind, options = multipart.parse_options_header(content_type)
         if kind == "multipart/form-data":
             return await self._guarded(receive, lambda chunks: self._multipart(chunks, options, length))
-        if self.rules.file is not None:
+        if self.rules.files:
             return await self._guarded(receive, _not_multipart)
         body = await self._guarded(receive, lambda chunks: self._whole(chunks, self.rules.most_escaped, length))
         if kind == "application/x-www-form-urlencoded":
@@ -316,8 +316,8 @@ class _Parts:
 
     def open(self, name: str) -> None:
         rules = self._rules
-        self._limit = rules.max_file_bytes if name == rules.file else rules.fields.get(name, rules.other_fields)
-        if name != rules.file and name not in rules.fields:
+        self._limit = rules.max_file_bytes if name in rules.files else rules.fields.get(name, rules.other_fields)
+        if name not in rules.files and name not in rules.fields:
             self._limit = min(self._limit, OTHER_FIELDS_BYTES - self._others)
         self._name, self._too_long, self._data = name, False, bytearray()
 
@@ -334,10 +334,12 @@ class _Parts:
     def finish(self, form: Form) -> None:
         """Raises MalformedBody for a second file."""
         self.kept += len(self._data)
-        if self._name == self._rules.file:
-            if form.file is not None:
+        if self._name in self._rules.files:
+            if self._name in form.files:
                 raise MalformedBody(f"two parts are named {self._name}")
-            form.file, form.file_too_large = bytes(self._data), self._too_long
+            form.files[self._name] = bytes(self._data)
+            if self._too_long:
+                form.files_too_large.add(self._name)
         elif self._limit >= 0:
             form.put(self._name, None if self._too_long else _text(bytes(self._data)))
             if self._too_long:

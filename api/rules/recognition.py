@@ -44,10 +44,11 @@ class RecognitionRules:
         k: int,
         client: str,
         answers: Callable[[Picture], bool] | None = None,
+        mirrored: bool = False,
     ) -> Recognition:
         """Recognises the photo in one channel or in all of the user's; an answered match is durably counted,
         once, before this returns. client: whose frames resemble each other, an address or a session; answers: which
-        pictures may be told at the moment; None: all.
+        pictures may be told at the moment; None: all; mirrored: as for `Recognizer.recognise`.
 
         Raises ChannelNotFound, ForeignChannel, the engine's ImageErrors, StatisticsError, Busy.
         """
@@ -58,6 +59,7 @@ class RecognitionRules:
             k=k,
             answers=answers,
             frames=self._cameras.of(user.id, channel, client),
+            mirrored=mirrored,
         )
         if recognition.answer is not None:
             await self._counts.count_match(user.id, recognition.answer.picture)
@@ -87,6 +89,7 @@ class RecognitionRules:
         k: int,
         answers: Callable[[Picture], bool] | None = None,
         frames: Frames | None = None,
+        mirrored: bool = False,
     ) -> Recognition:
         """Recognises the photo without counting; channels, answers: called in the engine's thread.
 
@@ -94,7 +97,7 @@ class RecognitionRules:
         """
 
         def work() -> Recognition:
-            found = self._recognizer.recognise(photo, channels(), k=k, frames=frames)
+            found = self._recognizer.recognise(photo, channels(), k=k, frames=frames, mirrored=mirrored)
             return found if answers is None else _only(found, answers)
 
         return await self._observed(work)

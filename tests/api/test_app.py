@@ -38,7 +38,7 @@ class TestSettingsThatFit:
         for method in METHODS:
             rules = method.rules(settings)
             assert rules.max_body_bytes > rules.most_kept + drained
-            assert rules.file or rules.max_body_bytes > rules.most_escaped + drained
+            assert rules.files or rules.max_body_bytes > rules.most_escaped + drained
         rules = parameters.rules(settings)
         assert rules.max_body_bytes > rules.most_kept + drained
         assert rules.max_body_bytes > parameters.json_limit(settings, image=True, meta=True) + drained

@@ -103,9 +103,9 @@ async def from_multipart(reader: BodyReader, receive: Receive, content_type: str
         if not content_type.lower().startswith("multipart/form-data"):
             raise WrongContentType("multipart/form-data") from error
         raise
-    if form.file_too_large:
+    if form.files_too_large:
         raise BodyTooLarge("image", reader.rules.max_file_bytes)
-    return Parameters(values=form.values, image=form.file)
+    return Parameters(values=form.values, image=form.files.get("image"))
 
 
 def rules(settings: Settings) -> FormRules:
@@ -113,7 +113,7 @@ def rules(settings: Settings) -> FormRules:
     return FormRules(
         fields={},
         other_fields=SMALL_FIELD_BYTES,
-        file="image",
+        files=("image",),
         max_file_bytes=max_image_bytes(settings),
         max_whole_bytes=json_limit(settings, image=True, meta=True),
         max_drain_bytes=settings.max_drain_bytes,

@@ -63,7 +63,7 @@ class Method:
             limits["metadata"] = settings.max_metadata_bytes
         return FormRules(
             fields=limits,
-            file=self.file,
+            files=(self.file,) if self.file else (),
             max_file_bytes=settings.max_image_bytes,
             max_drain_bytes=settings.max_drain_bytes,
             timeout_seconds=settings.body_timeout_seconds,
@@ -94,8 +94,16 @@ def _optional(field: Field, about: str) -> Field:
     return Field(name=field.name, required=False, about=about, pattern=field.pattern, example=field.example)
 
 
-def _image(about: str) -> Field:
-    return Field(name="image", kind="file", about=about)
+def _image(about: str) -> tuple[Field, Field]:
+    return (
+        Field(name="image", required=False, kind="file", about=f"{about}, JPEG or PNG by content."),
+        Field(
+            name="image_url",
+            required=False,
+            about="Instead of `image`, where the setting `image_url` allows it: where the server fetches it from.",
+            example="https://example.com/cover.jpg",
+        ),
+    )
 
 
 def _date(name: str, about: str) -> Field:
@@ -106,7 +114,7 @@ ADD_IMAGE = Method(
     name="AddImage",
     about="Adds a picture to a channel. Once answered it is durable, and the next FindImage can find it.",
     call=methods.add_image,
-    fields=(USERNAME, SECRET, CHANNEL, IDENTIFIER, METADATA, RATIO, _image("The picture, JPEG or PNG by content.")),
+    fields=(USERNAME, SECRET, CHANNEL, IDENTIFIER, METADATA, RATIO, *_image("The picture")),
     published=(0, 20001, 20003, 20004, 20005, 20006, 20007, 20010, 20012, 20013, 20016),
     more=(20015,),
 )
@@ -176,10 +184,16 @@ FIND_IMAGE = Method(
     fields=(
         USERNAME,
         SECRET,
-        _image("The photo, JPEG or PNG by content."),
+        *_image("The photo"),
         _optional(CHANNEL, "Only this channel; without it all channels of the user."),
         Field(name="several", required=False, kind="integer", about="1: tell every picture that the photo shows."),
         Field(name="explain", required=False, kind="integer", about="1: also tell match ratio, outline and times."),
+        Field(
+            name="mirrored",
+            required=False,
+            kind="integer",
+            about="1: where nothing is found, ask the photo's mirror image, too, and tell whether it was that.",
+        ),
         Field(name="limit", required=False, kind="integer", about="Also tell so many candidates, best first."),
     ),
     published=(0, 20001, 20003, 20004, 20006, 20007, 20013),

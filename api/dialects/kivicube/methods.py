@@ -4,8 +4,10 @@ its answer."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 
 from api.accounts.store import User
 from api.dialects.kivicube import wire
@@ -26,21 +28,33 @@ def _login(service: Service, form: Form, *, reads_only: bool = False) -> User:
     return service.access.authenticate(form.text("username"), form.text("secretkey"), reads_only=reads_only)
 
 
-def _checked_file(service: Service, form: Form) -> bytes:
-    """The image, after the checks that come before its size. Raises BodyTooLarge."""
-    assert form.file is not None
-    if form.file_too_large:
-        raise BodyTooLarge("image", service.settings.max_image_bytes)
-    return form.file
-
-
-def _demand_file(form: Form) -> None:
-    if form.file is None:
+def _demand_image(service: Service, form: Form) -> None:
+    """Raises NotMultipart where none is sent, nor named."""
+    named = service.fetcher.on and form.text("image_url") is not None
+    if "image" not in form.files and not named:
         raise NotMultipart("it has no such part")
 
 
+def _check_image(service: Service, form: Form) -> None:
+    """After the checks that come before its size. Raises BodyTooLarge; InvalidValue for two images."""
+    if "image" in form.files and service.fetcher.on and form.text("image_url") is not None:
+        raise InvalidValue("image_url", "not together with `image`")
+    if form.files_too_large:
+        raise BodyTooLarge("image", service.settings.max_image_bytes)
+
+
+@contextlib.asynccontextmanager
+async def _image(service: Service, form: Form) -> AsyncIterator[bytes]:
+    """What was sent, or lies where the form says. Raises NotFetched, BodyTooLarge, Busy."""
+    if "image" in form.files:
+        yield form.files["image"]
+        return
+    async with service.fetcher.image("image_url", form.values["image_url"], client=form.client) as image:
+        yield image
+
+
 async def add_image(service: Service, form: Form) -> wire.AddImageAnswer:
-    _demand_file(form)
+    _demand_image(service, form)
 
     def check() -> tuple[User, NewPicture]:
         user = _login(service, form)
@@ -52,11 +66,13 @@ async def add_image(service: Service, form: Form) -> wire.AddImageAnswer:
             metadata=wire.read_metadata(form, limit=service.settings.max_metadata_bytes) or "",
         )
         service.pictures.check_room(new)
+        _check_image(service, form)
         return user, new
 
     user, new = await service.door.short.run(check)
     asks(user.id)
-    picture = await service.pictures.add(user, new, _checked_file(service, form))
+    async with _image(service, form) as image:
+        picture = await service.pictures.add(user, new, image)
     return wire.AddImageAnswer(level=picture.level)
 
 
@@ -152,34 +168,56 @@ async def statistics(service: Service, form: Form) -> wire.StatisticsAnswer:
     return await service.door.short.run(work)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a FindImage wants to be told."""
+
+    explain: bool
+    several: bool
+    mirrored: bool
+    limit: int
+
+
 async def find_image(service: Service, form: Form) -> wire.FindImageAnswer:
     """The channel is looked up once: where the photo is searched, or here, where something else is wrong."""
-    _demand_file(form)
+    _demand_image(service, form)
     channel = form.text("channel")
 
-    def check() -> tuple[User, bool, bool, int, bytes]:
+    def check() -> tuple[User, Asked]:
         user = _login(service, form, reads_only=True)
         try:
-            explain, several = wire.read_switch(form, "explain"), wire.read_switch(form, "several")
-            limit = wire.read_count(form, "limit", default=0, least=0, most=service.settings.max_results)
-            return user, explain, several, limit, _checked_file(service, form)
+            asked = Asked(
+                **{name: wire.read_switch(form, name) for name in ("explain", "several", "mirrored")},
+                limit=wire.read_count(form, "limit", default=0, least=0, most=service.settings.max_results),
+            )
+            if asked.several and asked.mirrored:
+                raise InvalidValue("mirrored", "not together with `several`")
+            _check_image(service, form)
+            return user, asked
         except (InvalidValue, BodyTooLarge):
             service.access.searched_channels(user, channel)  # whose errors come first
             raise
 
-    user, explain, several, limit, photo = await service.door.short.run(check)
+    user, asked = await service.door.short.run(check)
     asks(user.id)
-    if several:
-        recognition = await service.recognition.find_several(user, channel, photo, most=service.settings.max_results)
-    else:
-        recognition = await service.recognition.find(user, channel, photo, k=max(1, limit), client=form.client)
+    most = service.settings.max_results
+    async with _image(service, form) as photo:
+        if asked.several:
+            recognition = await service.recognition.find_several(user, channel, photo, most=most)
+        else:
+            k = max(1, asked.limit)
+            recognition = await service.recognition.find(
+                user, channel, photo, k=k, client=form.client, mirrored=asked.mirrored
+            )
     answer = _found(recognition, everywhere=channel is None)
-    if explain:
+    if asked.explain:
         _explain(answer, recognition)
-    if several:
+    if asked.mirrored:
+        answer.mirrored = recognition.mirrored
+    if asked.several:
         answer.results = [_candidate(match) for match in recognition.results]
-    elif limit:
-        answer.results = [_candidate(match) for match in recognition.results[:limit]]
+    elif asked.limit:
+        answer.results = [_candidate(match) for match in recognition.results[: asked.limit]]
     return answer
 
 

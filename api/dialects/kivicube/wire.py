@@ -82,7 +82,7 @@ class Candidate(msgspec.Struct, kw_only=True):
 
 class FindImageAnswer(Answer, kw_only=True):
     """Without `identifier`: no picture matched. `explain=1` adds matchratio, quad, timings_ms and because; `limit=N`
-    adds results, best first, which also show look-alikes that could not be told apart."""
+    adds results, best first, which also show look-alikes that could not be told apart; `mirrored=1` adds mirrored."""
 
     identifier: str | UnsetType = UNSET
     channel: str | UnsetType = UNSET
@@ -91,6 +91,7 @@ class FindImageAnswer(Answer, kw_only=True):
     quad: Quad | UnsetType = UNSET
     timings_ms: dict[str, float] | UnsetType = UNSET
     because: str | UnsetType = UNSET
+    mirrored: bool | UnsetType = UNSET
     results: list[Candidate] | UnsetType = UNSET
 
 

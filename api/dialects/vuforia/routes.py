@@ -49,7 +49,6 @@ def rules(settings: Settings) -> FormRules:
     """Bodies are read whole: a signature covers all of their bytes."""
     return FormRules(
         fields={},
-        file=None,
         max_file_bytes=images.target_bytes(settings),
         max_whole_bytes=max(management_limit(settings), query_limit(settings)),
         max_drain_bytes=settings.max_drain_bytes,

@@ -87,7 +87,7 @@ def lookups(service: Service, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def ask(service: Service, keys: dict[str, str], **fields: str) -> None:
     """A FindImage as the Kivicube dialect makes it of a form."""
-    form = Form(values={**keys, **fields}, file=b"photo")
+    form = Form(values={**keys, **fields}, files={"image": b"photo"})
     asyncio.run(find_image(service, form))
 
 
@@ -168,7 +168,11 @@ class TestFindImage:
             ("d", ForeignChannel),
             ("a", BodyTooLarge if large else InvalidValue),
         ):
-            form = Form(values={**keys, **fields, "channel": channel}, file=b"", file_too_large=large)
+            form = Form(
+                values={**keys, **fields, "channel": channel},
+                files={"image": b""},
+                files_too_large={"image"} if large else set(),
+            )
             with pytest.raises(error):
                 asyncio.run(find_image(service, form))
         assert lookups == {"channel": 3}
