@@ -23,6 +23,8 @@ from api.dialects.easyar import parameters
 from api.dialects.easyar import routes as easyar
 from api.dialects.kivicube import routes as kivicube
 from api.dialects.kivicube.contract import METHODS
+from api.dialects.native import contract as native_contract
+from api.dialects.native import routes as native
 from api.dialects.vuforia import routes as vuforia
 from api.edge.page import InteractivePage
 from api.edge.requests import RequestFrame, unframed
@@ -37,7 +39,12 @@ logger = logging.getLogger(__name__)
 def check_settings(settings: Settings) -> None:
     """Raises SettingError where the memory share lets no largest body in: without a length all such would be busy for
     ever."""
-    rules = [*(method.rules(settings) for method in METHODS), parameters.rules(settings), vuforia.rules(settings)]
+    rules = [
+        *(method.rules(settings) for method in METHODS),
+        parameters.rules(settings),
+        vuforia.rules(settings),
+        native_contract.rules(settings),
+    ]
     least = max(rule.most_reserved for rule in rules)
     if settings.max_buffered_bytes < least:
         raise SettingError(f"max_buffered_bytes: at least {least} with these limits of images and metadata")
@@ -54,6 +61,7 @@ def create_app(settings: Settings, *, recognizer: Recognizer, token: str = "") -
             *kivicube.routers(),
             *easyar.routers(),
             *vuforia.routers(settings),
+            native.router(),
             operations.router(),
             *(console.handlers(service) if settings.console else ()),
         ],

@@ -16,6 +16,7 @@ from api.edge.fetch import Fetcher
 from api.edge.limits import MemoryShare, RateLimiter
 from api.edge.metrics import DoorNumbers, GallerySizes, Metrics
 from api.rules.access import AccessRules
+from api.rules.changes import ChangeRules
 from api.rules.counts import CountRules
 from api.rules.frames import Cameras
 from api.rules.pages import PageRules
@@ -92,6 +93,7 @@ class Service:
         self.metrics.registry.register(CountNumbers(self.count_store))
         self.access = AccessRules(settings, catalogue, accounts, RateLimiter(settings.rate_limit_per_minute))
         self.pages = PageRules(catalogue, most_bytes=settings.max_page_bytes)
+        self.changes = ChangeRules(catalogue, self.access)
         self.counts = CountRules(settings, catalogue, self.count_store, self._writer)
         cameras = Cameras(settings.frame_seconds)
         self.recognition = RecognitionRules(recognizer, self.access, self.counts, self.door.long, self.metrics, cameras)

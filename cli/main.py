@@ -42,6 +42,9 @@ COMMANDS = {
     "list": Entry(
         "cli.gallery.pictures:list_pictures", GALLERY, "List pictures with their sizes, levels and thresholds."
     ),
+    "changes": Entry(
+        "cli.gallery.pictures:changes", GALLERY, "Tell what was added, changed and removed, by the log's own numbers."
+    ),
     "remove": Entry(
         "cli.gallery.pictures:remove", GALLERY, "Remove pictures; a running server stops answering with them at once."
     ),

@@ -104,6 +104,7 @@ def gallery_commands(place: Path) -> list[tuple[Any, ...]]:
         ("backup", archive, *data),
         ("restore", archive, "--data", place / "restored"),
         ("reindex", *data),
+        ("changes", *data),
         ("remove", "one.0", "--channel", "one", *data),
     ]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from api.accounts.store import User
 from api.edge.door import Lane
@@ -102,6 +103,18 @@ class RecognitionRules:
 
         return await self._observed(work)
 
+    async def compare(self, picture: Picture | bytes, image: bytes) -> Recognition:
+        """Whether an image shows a picture, given or stored; nothing is counted, nor observed as a search. Raises
+        PictureNotFound, Busy, and the ImageErrors, whose texts begin with which of the two it is."""
+
+        def work() -> Recognition:
+            with _named("picture"):
+                compared = self._recognizer.describe(picture) if isinstance(picture, bytes) else picture
+            with _named("image"):
+                return self._recognizer.compare(compared, image)
+
+        return await self._lane.run(work)
+
     async def _observed(self, work: Callable[[], Recognition]) -> Recognition:
         try:
             recognition = await self._lane.run(work)
@@ -122,6 +135,16 @@ class RecognitionRules:
     def similar_in(self, channels: Sequence[Channel], image: bytes) -> list[Match]:
         """The same in channels that were looked up, for who is in the engine's thread already."""
         return [match for match in self._recognizer.similar(image, channels).results if match.accepted]
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """What is said of an image that is refused, with its name."""
+    try:
+        yield
+    except ImageError as error:
+        error.args = (f"{name}: {error}",)
+        raise
 
 
 def _only(found: Recognition, answers: Callable[[Picture], bool]) -> Recognition:

@@ -1,4 +1,4 @@
-"""`obverse list` and `remove`: a gallery's pictures. Both need the catalogue alone."""
+"""`obverse list`, `changes` and `remove`: a gallery's pictures. They need the catalogue alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.options import AsJson, DataFolder, print_json, refuse
-from engine.catalogue import Catalogue, Picture
+from engine.catalogue import Catalogue, Followed, Picture
 
 
 def list_pictures(
@@ -43,6 +43,33 @@ def _all_of(catalogue: Catalogue, channel: str) -> Iterator[Picture]:
     step = 10_000
     for offset in range(0, catalogue.count(channel), step):
         yield from catalogue.pictures(channel, offset=offset, limit=step)
+
+
+def changes(
+    data: DataFolder,
+    after: Annotated[int, typer.Option(min=0, help="The log's number up to which all is known.")] = 0,
+    channel: Annotated[list[str] | None, typer.Option("--channel", help="Only these (default: all).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what was added, changed and removed, by the log's own numbers.
+
+    A replaced image is a removal and an addition. With --json, `next` is the --after of the next call."""
+    found: list[Followed] = []
+    with contextlib.closing(Catalogue(data)) as catalogue:
+        channels = [catalogue.channel(name) for name in channel] if channel else catalogue.channels()
+        while True:
+            page, last = catalogue.follow(channels, after=after)
+            found += page
+            if last == after:
+                break
+            after = last
+    if as_json:
+        rows = [{**asdict(entry), "channel": entry.channel.name} for entry in found]
+        print_json({"changes": rows, "next": after})
+        return
+    for entry in found:
+        named = entry.identifier or f"picture number {entry.picture_id}"
+        typer.echo(f"{entry.seq} {entry.kind} {entry.channel.name} {named}")
 
 
 def remove(

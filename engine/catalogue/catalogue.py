@@ -19,7 +19,7 @@ from typing import Any, TypeVar, Unpack
 import sqlalchemy as sa
 
 from engine.catalogue import browse, channels, log, pictures, reserve
-from engine.catalogue.entries import Change, Channel, Picture, PictureChanges, StoredFeatures, as_columns
+from engine.catalogue.entries import Change, Channel, Followed, Picture, PictureChanges, StoredFeatures, as_columns
 from engine.catalogue.note import SequenceNote
 from engine.catalogue.sqlite import DATABASE_NAME, check_not_lost, is_read_only, open_database
 from engine.catalogue.tables import meta_table
@@ -381,6 +381,13 @@ class Catalogue:
     def changes(self, *, after: int, limit: int = 10_000) -> list[Change]:
         with reading(self.database) as connection:
             return log.changes(connection, after=after, limit=limit)
+
+    def follow(self, channels: Sequence[Channel], *, after: int, limit: int = 1_000) -> tuple[list[Followed], int]:
+        """What was added, changed and removed in the channels since the log's number `after`, oldest first, at most
+        `limit`; and the number with which to go on: the same again where nothing is new. An image that was replaced
+        is a removal and an addition."""
+        with reading(self.database) as connection:
+            return log.follow(connection, channels, after=after, limit=limit)
 
     def standing(self) -> list[tuple[int, int, int]]:
         """Number, channel number and whether it is active (1 or 0) of every picture, by number."""

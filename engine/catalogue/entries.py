@@ -81,6 +81,20 @@ class Change:
     kind: Literal["add", "remove", "update"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Followed:
+    """An entry of the log, with the names that its picture has now."""
+
+    seq: int
+    kind: Literal["add", "remove", "update"]
+    channel: Channel
+    picture_id: int
+    identifier: str | None
+    """None where the picture is gone."""
+    uuid: str | None
+    """None where the picture is gone."""
+
+
 def as_picture(row: Any, channel: str) -> Picture:
     """A row of the picture table, with its channel's name."""
     values = {name: getattr(row, name) for name in Picture.__dataclass_fields__ if name not in ("channel", "facts")}

@@ -9,7 +9,6 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,45 +18,14 @@ from api.edge.fetch import MOST_AT_ONCE, MOST_REDIRECTS, Fetcher, is_public
 from api.edge.limits import MemoryShare
 from api.errors import BodyTooLarge, Busy, NotFetched
 from api.settings import Settings
+from tests.support.web import told as answer
+from tests.support.web import web
 
 IMAGE = b"\xff\xd8\xff" + bytes(range(256)) * 20
-Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
-@contextlib.contextmanager
-def web(answer: Answer) -> Iterator[str]:
-    """A web server on loopback whose every answer is `answer`'s: its address."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            with contextlib.suppress(OSError):
-                answer(self)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def told(
-    request: http.server.BaseHTTPRequestHandler, body: bytes = IMAGE, *, status: int = 200, **headers: str
-) -> None:
-    request.send_response(status)
-    for name, value in headers.items():
-        request.send_header(name.replace("_", "-"), value)
-    if "Content_Length" not in headers:
-        request.send_header("Content-Length", str(len(body)))
-    request.end_headers()
-    request.wfile.write(body)
+def told(request: http.server.BaseHTTPRequestHandler, body: bytes = IMAGE, **more: Any) -> None:
+    answer(request, body, **more)
 
 
 def settings(**chosen: Any) -> Settings:
@@ -86,14 +54,14 @@ def test_an_image() -> None:
     """Asked for as it is, by its own host, without a fragment; redirects are followed."""
     asked: list[tuple[str, str | None, str | None]] = []
 
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+    def respond(request: http.server.BaseHTTPRequestHandler) -> None:
         asked.append((request.path, request.headers["Host"], request.headers["Accept-Encoding"]))
         if request.path == "/a":
             told(request, b"elsewhere", status=302, Location="/b?c=d#e")
         else:
             told(request)
 
-    with web(answer) as base:
+    with web(respond) as base:
         assert fetched(f"{base}/a") == IMAGE
         host = base.removeprefix("http://")
     assert asked == [("/a", host, "identity"), ("/b?c=d", host, "identity")]
@@ -172,12 +140,12 @@ def test_redirected_within(target: str) -> None:
     """A host that is let through leads to one that is not: judged anew, and never asked."""
     asked: list[str] = []
 
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+    def respond(request: http.server.BaseHTTPRequestHandler) -> None:
         asked.append(request.path)
         port = request.server.server_address[1]  # type: ignore[index]
         told(request, b"", status=301, Location=target.format(port=port))
 
-    with web(answer) as base, pytest.raises(NotFetched):
+    with web(respond) as base, pytest.raises(NotFetched):
         fetched(f"{base}/start")
     assert asked == ["/start"]
 
@@ -185,11 +153,11 @@ def test_redirected_within(target: str) -> None:
 def test_redirected_for_ever() -> None:
     asked: list[str] = []
 
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+    def respond(request: http.server.BaseHTTPRequestHandler) -> None:
         asked.append(request.path)
         told(request, b"", status=307, Location=f"/{len(asked)}")
 
-    with web(answer) as base, pytest.raises(NotFetched, match="redirected more than"):
+    with web(respond) as base, pytest.raises(NotFetched, match="redirected more than"):
         fetched(f"{base}/")
     assert len(asked) == 1 + MOST_REDIRECTS
 
@@ -254,7 +222,7 @@ def test_too_many_bytes() -> None:
 def test_slow(before: int) -> None:
     """Headers or a body that come byte by byte end at the limit of time, whatever came until then."""
 
-    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+    def respond(request: http.server.BaseHTTPRequestHandler) -> None:
         if before:
             request.send_response(200)
             request.end_headers()
@@ -263,7 +231,7 @@ def test_slow(before: int) -> None:
             request.wfile.flush()
             time.sleep(0.05)
 
-    with web(answer) as base, pytest.raises(NotFetched, match=r"within 0\.3 s"):
+    with web(respond) as base, pytest.raises(NotFetched, match=r"within 0\.3 s"):
         fetched(f"{base}/", image_url_seconds=0.3)
 
 

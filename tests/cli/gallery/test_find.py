@@ -69,3 +69,16 @@ class TestFind:
         assert "not an image" in bad["error"]
         assert "No such file" in gone["error"]
         assert good["answer"]["identifier"] == "one.1"
+
+
+def test_mirrored(gallery: Path, tmp_path: Path) -> None:
+    """Asked for, a mirrored photo is answered, and said to be one."""
+    photo = photograph(tmp_path / "photo.jpg", 1)
+    cv2.imwrite(str(photo), cv2.imread(str(photo))[:, ::-1])
+    plain = run("find", photo, "--data", gallery, "--json").json[0]
+    assert (plain["answer"], plain["mirrored"]) == (None, False)
+    found = run("find", photo, "--data", gallery, "--mirrored", "--json").json[0]
+    assert found["mirrored"] is True
+    assert found["answer"]["identifier"] == "one.1"
+    assert ", mirrored (" in run("find", photo, "--data", gallery, "--mirrored").out
+    assert run("find", photo, "--data", gallery, "--mirrored", "--several").status == 2

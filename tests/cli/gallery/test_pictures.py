@@ -27,3 +27,21 @@ class TestListAndRemove:
         assert (first["width"], first["height"], first["active"], first["threshold"]) == (360, 504, True, None)
         assert 1 <= first["level"] <= 5
         assert "6 pictures" in run("list", "--data", gallery).out
+
+
+def test_changes(tmp_path: Path) -> None:
+    """Every addition and removal, in order, of the channels asked for; `next` goes on where it ended."""
+    data = tmp_path / "data"
+    for name in ("one", "two"):
+        write(tmp_path / name / f"{name}.1.jpg", 1)
+        assert run("add", tmp_path / name, "--channel", name, "--data", data).status == 0
+    assert run("remove", "one.1", "--channel", "one", "--data", data).status == 0
+    told = run("changes", "--data", data, "--json").json
+    assert [(entry["kind"], entry["channel"], entry["identifier"]) for entry in told["changes"]] == [
+        ("add", "one", None),
+        ("add", "two", "two.1"),
+        ("remove", "one", None),
+    ]
+    assert run("changes", "--data", data, "--after", told["next"], "--json").json == {"changes": [], "next": 3}
+    assert run("changes", "--data", data, "--channel", "two").out == "2 add two two.1\n"
+    assert run("changes", "--data", data, "--channel", "none").status == 1

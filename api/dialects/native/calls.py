@@ -1,0 +1,108 @@
+"""What the calls do: each reads what was sent, asks the rules, and fills its answer."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
+
+from api.accounts.store import User
+from api.dialects.native import contract, wire
+from api.dialects.native.who import login
+from api.edge.body import Form
+from api.edge.door import asks
+from api.errors import BodyTooLarge
+from api.rules.changes import KINDS
+from api.service import Service
+from engine.catalogue import Picture
+from engine.errors import InvalidValue
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+async def compare(service: Service, header: str, form: Form) -> wire.Compared:
+    """Checked in this order: who asks, what is missing or too much, the stored picture, sizes, images."""
+
+    def check() -> tuple[User, Picture | None]:
+        user = login(service, header, form.values, reads_only=True)
+        for name in sorted(form.unreadable):
+            raise InvalidValue(name, "one text of legal length, in UTF-8")
+        _demand(service, form, "image", others=())
+        stored = ("channel", "identifier")
+        _demand(service, form, "picture", others=stored)
+        picture = None
+        if any(form.text(name) for name in stored):
+            channel = service.access.own_channel(user, form.text("channel"))
+            picture = service.pictures.picture(channel, form.text("identifier"))
+        for name in sorted(form.files_too_large):
+            raise BodyTooLarge(name, service.settings.max_image_bytes)
+        return user, picture
+
+    user, stored = await service.door.short.run(check)
+    asks(user.id)
+    async with contextlib.AsyncExitStack() as held:
+        image = await held.enter_async_context(_given(service, form, "image"))
+        picture: Picture | bytes
+        if stored is None:
+            picture = await held.enter_async_context(_given(service, form, "picture"))
+        else:
+            picture = stored
+        return wire.compared(await service.recognition.compare(picture, image))
+
+
+def _demand(service: Service, form: Form, name: str, *, others: tuple[str, ...]) -> None:
+    """Raises InvalidValue unless it is sent in just one way. others: fields that stand for it together."""
+    url = f"{name}_url"
+    ways = [
+        *([f"`{name}`"] if name in form.files else []),
+        *([f"`{url}`"] if service.fetcher.on and form.text(url) else []),
+        *(["`" + "` and `".join(others) + "`"] if any(form.text(other) for other in others) else []),
+    ]
+    if len(ways) > 1:
+        raise InvalidValue(name, f"sent in one way, not as {' and as '.join(ways)}")
+    if not ways:
+        legal = [f"the file `{name}`", *([f"`{url}`"] if service.fetcher.on else [])]
+        legal += ["`" + "` and `".join(others) + "`"] if others else []
+        raise InvalidValue(name, f"sent as {' or as '.join(legal)}")
+
+
+@contextlib.asynccontextmanager
+async def _given(service: Service, form: Form, name: str) -> AsyncIterator[bytes]:
+    """A file that was sent, or lies where the form says. Raises NotFetched, BodyTooLarge, Busy."""
+    if name in form.files:
+        yield form.files[name]
+        return
+    async with service.fetcher.image(f"{name}_url", form.values[f"{name}_url"], client=form.client) as image:
+        yield image
+
+
+async def changes(service: Service, header: str, asked: Mapping[str, str]) -> wire.Changes:
+    def work() -> wire.Changes:
+        user = login(service, header, {}, reads_only=False)
+        after = _number(asked, "after", default=0, least=0, most=10**18)
+        limit = _number(asked, "limit", default=contract.MOST_CHANGES, least=1, most=contract.MOST_CHANGES)
+        page = service.changes.page(user, asked.get("channel") or None, after=after, limit=limit)
+        entries = [
+            wire.Changed(
+                seq=entry.seq,
+                change=KINDS[entry.kind],
+                channel=entry.channel.name,
+                picture=entry.picture_id,
+                identifier=entry.identifier,
+                uuid=entry.uuid,
+            )
+            for entry in page.entries
+        ]
+        return wire.Changes(changes=entries, next=page.next, more=page.more)
+
+    return await service.door.short.run(work)
+
+
+def _number(asked: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    """Raises InvalidValue."""
+    text = asked.get(name)
+    if text is None:
+        return default
+    if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
+        raise InvalidValue(name, f"a whole number from {least} to {most}")
+    return int(text)
