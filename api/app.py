@@ -31,6 +31,7 @@ from api.edge.requests import RequestFrame, unframed
 from api.errors import SettingError
 from api.service import Service
 from api.settings import Settings
+from engine.image import can_decode
 from engine.recognizer import Recognizer
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,10 @@ logger = logging.getLogger(__name__)
 
 def check_settings(settings: Settings) -> None:
     """Raises SettingError where the memory share lets no largest body in: without a length all such would be busy for
-    ever."""
+    ever; and where a format cannot be read here."""
+    for name in settings.formats:
+        if not can_decode(name):
+            raise SettingError(f"formats: {name} cannot be read here; install obverse[heic]")
     rules = [
         *(method.rules(settings) for method in METHODS),
         parameters.rules(settings),

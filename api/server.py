@@ -137,7 +137,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
     return EngineSettings(
         model=EngineSettings.model if settings.model is None else settings.model,
         comparator=EngineSettings.comparator if settings.comparator is None else settings.comparator,
-        limits=ImageLimits(max_bytes=settings.max_image_bytes),
+        limits=ImageLimits(max_bytes=settings.max_image_bytes, formats=settings.formats),
         calibration=settings.calibration,
         default_threshold=settings.default_threshold,
         second_look=settings.second_look,

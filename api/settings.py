@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.errors import SettingError
-from engine.settings import EngineSettings
+from engine.settings import FORMATS, EngineSettings
 
 PREFIX = "OBVERSE_"
 COMMAND_LINE_VARIABLES = frozenset(
@@ -66,6 +66,11 @@ class Settings(BaseSettings):
         description="A JPEG of each picture is kept; off: structure and colour cannot be compared.",
     )
     threads: int = Field(EngineSettings.threads, ge=1, le=256, description="Cores that one recognition may use.")
+    formats: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("JPEG", "PNG"),
+        description="What images are read, by content, separated by commas: JPEG, PNG, WebP, AVIF, HEIC (which needs "
+        "the extra `heic`), GIF (its first picture), TIFF (its first page), BMP.",
+    )
     max_image_bytes: int = Field(10_000_000, ge=1_000, description="Largest image file; the file part counts alone.")
     max_drain_bytes: int = Field(
         100_000_000, ge=0, description="How much of an oversize body is read and thrown away before the answer."
@@ -142,10 +147,21 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
     stop_timeout_seconds: int = Field(30, ge=1, description="Longest wait for requests in flight when stopping.")
 
-    @pydantic.field_validator("cors_origins", "image_url_hosts", mode="before")
+    @pydantic.field_validator("cors_origins", "image_url_hosts", "formats", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @pydantic.field_validator("formats")
+    @classmethod
+    def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = {name.lower(): name for name in FORMATS}
+        known = tuple(dict.fromkeys(names[name.lower()] for name in value if name.lower() in names))
+        if unknown := [name for name in value if name.lower() not in names]:
+            raise ValueError(f"{unknown[0]!r} is no format; there are {', '.join(FORMATS)}")
+        if not known:
+            raise ValueError("at least one is needed")
+        return known
 
     @pydantic.field_validator("path_prefix")
     @classmethod

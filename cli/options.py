@@ -17,15 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.settings import EngineSettings, ImageLimits
+from engine.settings import FORMATS, EngineSettings, ImageLimits
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from engine.recognizer import Recognizer
-
-FORMATS = ("JPEG", "PNG", "WebP")
-"""What the command line accepts; the service's contracts allow the first two only."""
 
 
 def existing_gallery(folder: Path) -> Path:

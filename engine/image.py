@@ -6,15 +6,19 @@ Only this module decodes. Results are RGB, (H, W, 3) uint8, upright (EXIF orient
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import struct
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from engine.containers.jpeg import END_OF_JPEG
+from engine.containers.read import read_container
 from engine.errors import (
     DamagedData,
     ImageError,
@@ -24,7 +28,6 @@ from engine.errors import (
     TruncatedImage,
     UnsupportedFormat,
 )
-from engine.image_container import END_OF_JPEG, read_container
 from engine.settings import ImageLimits
 from engine.values import ByteArray, ColorImage, GrayImage
 
@@ -37,8 +40,15 @@ _MAGIC = {
 }
 
 
+_BRANDS = {"AVIF": {b"avif", b"avis"}, "HEIC": {b"heic", b"heix", b"heim", b"heis", b"mif1"}}
+"""By what the type of a file in boxes says; a picture of the general kind may be of either codec."""
+_FTYP_BYTES = 128
+"""As much of a file's type is looked at."""
+_EXIF_ORIENTATION = 0x0112
+_DECODER_TELLS = ("AVIF", "HEIC")
+"""Formats of which the decoder says how large a picture is, and how it is turned, before it decodes one."""
 WHOLE_PIXELS = 30_000_000
-"""PNG and WebP have no reduced decoding: larger ones are shrunk, strip by strip, while they become RGB. Smaller ones
+"""All but JPEG have no reduced decoding: larger ones are shrunk, strip by strip, while they become RGB. Smaller ones
 stay whole, so that what was stored of them is found again to the digit."""
 WORKING_BYTES = 500_000_000
 """What all threads of the process may hold at once of pictures that are being decoded; one that takes more is decoded
@@ -64,8 +74,13 @@ def sniff(data: bytes) -> str:
     """The format's name by the first bytes. Raises NotAnImage."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"avif"):
-        return "AVIF" if data[8:12] == b"avif" else "HEIC"
+    if data[4:8] == b"ftyp":
+        # ISO/IEC 14496-12, 4.3: the major brand, a version, then those that the file is compatible with.
+        length = min(int.from_bytes(data[:4], "big"), _FTYP_BYTES)
+        brands = {data[8:12], *(data[i : i + 4] for i in range(16, length - 3, 4))}
+        for name, own in _BRANDS.items():
+            if brands & own:
+                return name
     for name, starts in _MAGIC.items():
         if data.startswith(starts):
             return name
@@ -105,11 +120,20 @@ class EncodedImage:
             raise UnsupportedFormat(self._name, limits.formats)
         self._container = read_container(data, self._name)
         self._decoded: tuple[int, ColorImage] | None = None
+        self._check_size(limits)
+        if self._name in _DECODER_TELLS:
+            with _decoder_errors(self._name), _opened(self._name, self._container.data) as picture:
+                turned = 1 if self._name == "HEIC" else picture.getexif().get(_EXIF_ORIENTATION, 1)
+                self._container = replace(self._container, size=picture.size, orientation=turned)
+            self._check_size(limits)
         width, height = self._stored = self._container.size
-        if width * height > limits.max_pixels:
-            raise ImageTooLarge("pixels", width * height, limits.max_pixels)
         if min(width, height) < limits.min_side:
             raise ImageTooSmall(width, height, limits.min_side)
+
+    def _check_size(self, limits: ImageLimits) -> None:
+        width, height = self._container.size
+        if width * height > limits.max_pixels:
+            raise ImageTooLarge("pixels", width * height, limits.max_pixels)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -120,10 +144,7 @@ class EncodedImage:
     @property
     def mode(self) -> str:
         """Pillow's name of the pixels as they are stored: L, RGB, RGBA, P, CMYK … Raises TruncatedImage."""
-        with (
-            _decoder_errors(self._name),
-            Image.open(io.BytesIO(self._container.data), formats=[self._name.upper()]) as picture,
-        ):
+        with _decoder_errors(self._name), _opened(self._name, self._container.data) as picture:
             return picture.mode
 
     def pixels(self, long_side: int) -> ColorImage:
@@ -158,7 +179,7 @@ class EncodedImage:
         pixels = self._stored[0] * self._stored[1]
         if self._name == "JPEG":
             return 2 * pixels * self._container.buffered_channels + 7 * pixels // reduction**2
-        held = 4 if self._name == "PNG" else 16  # WebP's decoder keeps two frames and gives a third
+        held = 4 if self._name == "PNG" else 16  # the decoders of WebP and AVIF keep two frames and give a third
         return held * pixels + 3 * pixels // reduction**2
 
     def _decode(self, reduction: int) -> ColorImage:
@@ -174,7 +195,7 @@ class EncodedImage:
         return _upright(image, container.orientation)
 
     def _read(self, data: bytes, reduction: int) -> ColorImage:
-        with Image.open(io.BytesIO(data), formats=[self._name.upper()]) as picture:
+        with _opened(self._name, data) as picture:
             if self._name == "JPEG":
                 width, height = picture.size
                 picture.draft(None, (max(1, width // reduction), max(1, height // reduction)))
@@ -182,6 +203,24 @@ class EncodedImage:
             if self._container.deep_colour:
                 return _to_rgb(_stretched(picture, data), reduction)
             return _to_rgb(picture, reduction)
+
+
+def _opened(name: str, data: bytes) -> Image.Image:
+    """A file whose pixels are still to be decoded. Raises UnsupportedFormat where HEIC's decoder is not installed, and
+    what Pillow does."""
+    if name != "HEIC":
+        return Image.open(io.BytesIO(data), formats=[name.upper()])
+    if not can_decode("HEIC"):
+        raise UnsupportedFormat("HEIC without the extra `heic`", ("JPEG", "PNG"))
+    from pillow_heif.as_plugin import HeifImageFile  # loaded for this alone: it is an extra
+
+    opened: Image.Image = HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
+    return opened
+
+
+def can_decode(name: str) -> bool:
+    """Whether the codec of a format, one of `engine.settings.FORMATS`, is installed."""
+    return name != "HEIC" or importlib.util.find_spec("pillow_heif") is not None
 
 
 @contextlib.contextmanager
@@ -192,6 +231,10 @@ def _decoder_errors(name: str) -> Iterator[None]:
     except (
         UnidentifiedImageError,
         OSError,
+        EOFError,
+        RuntimeError,  # what the decoders of AVIF and HEIC raise
+        Image.DecompressionBombError,
+        Warning,  # where a process makes errors of them
         ValueError,
         SyntaxError,  # what Pillow raises for a broken PNG chunk
         IndexError,

@@ -13,6 +13,11 @@ DEFAULT_PROVIDERS = ("CPUExecutionProvider",)
 """ONNX Runtime's execution providers, tried in order."""
 
 
+FORMATS = ("JPEG", "PNG", "WebP", "AVIF", "HEIC", "GIF", "TIFF", "BMP")
+"""All that can be read where a caller says so: of a GIF the first picture, of a TIFF the first page; HEIC needs the
+extra `heic`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageLimits:
     """What images are accepted."""

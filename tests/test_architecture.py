@@ -36,7 +36,7 @@ SPEAKERS = {
 Benchmarks may speak to all of them: they compare."""
 LEVELS = (
     {"errors", "values", "timing", "threads", "own_folder"},
-    {"settings", "onnx_session", "kernels", "image_container"},
+    {"settings", "onnx_session", "kernels", "containers"},
     {"image", "detail"},
     {"image_files", "describe", "full_image"},
     {"shortlist", "rank", "verify", "catalogue"},

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 Photos = Annotated[
     list[Path],
-    typer.Argument(
-        metavar="PHOTO...", help="Photographs: JPEG, PNG or WebP; folders of them; - for one from standard input."
-    ),
+    typer.Argument(metavar="PHOTO...", help="Photographs; folders of them; - for one from standard input."),
 ]
 STANDARD_INPUT = Path("-")
 MOST_PLACES = 50

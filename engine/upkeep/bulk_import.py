@@ -136,7 +136,7 @@ def _pictures_below(folder: Path, left_out: dict[Path, str]) -> Iterator[Path]:
 def _starts_like_an_image(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            sniff(file.read(16))
+            sniff(file.read(128))
     except NotAnImage:
         return False
     return True

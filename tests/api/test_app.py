@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import threading
 from types import SimpleNamespace
@@ -30,6 +31,12 @@ class TestSettingsThatFit:
             check_settings(Settings(max_buffered_bytes=least, **settings))
             with pytest.raises(SettingError):
                 check_settings(Settings(max_buffered_bytes=least - 1, **settings))
+
+    def test_a_codec_that_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        check_settings(Settings(formats=("JPEG", "HEIC")))
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+        with pytest.raises(SettingError, match=r"obverse\[heic\]"):
+            check_settings(Settings(formats=("JPEG", "HEIC")))
 
     @pytest.mark.parametrize("drained", [0, 1_000])
     def test_the_largest_legal_body_is_read(self, drained: int) -> None:

@@ -68,6 +68,14 @@ class TestRefusals:
         with pytest.raises(SettingError, match=name.lower()):
             load_settings(environment={PREFIX + name: value})
 
+    def test_formats(self) -> None:
+        """By their names, however written, each once; what is none of them is named."""
+        chosen = load_settings(environment={"OBVERSE_FORMATS": "webp, jpeg,WEBP"})
+        assert chosen.formats == ("WebP", "JPEG")
+        for value in ("jpg2000", ""):
+            with pytest.raises(SettingError, match="formats"):
+                load_settings(environment={"OBVERSE_FORMATS": value})
+
     def test_broken_file(self, tmp_path: Path) -> None:
         file = tmp_path / "obverse.toml"
         file.write_text("= 5")

@@ -56,7 +56,7 @@ def query_bytes(settings: Settings) -> int:
 def check_target(settings: Settings, image: bytes) -> None:
     """By what stands before the pixels. One that is too small is let in: such a target fails. Raises the ImageErrors,
     UnfitImage."""
-    limits = ImageLimits(max_bytes=len(image), max_pixels=10**12, min_side=1)
+    limits = ImageLimits(formats=settings.formats, max_bytes=len(image), max_pixels=10**12, min_side=1)
     encoded = EncodedImage(image, limits=limits)
     if encoded.mode not in ("L", "RGB"):
         raise UnfitImage
@@ -67,18 +67,19 @@ def check_target(settings: Settings, image: bytes) -> None:
         raise ImageTooLarge("pixels", width * height, TARGET_PIXELS)
 
 
-def check_photo(image: bytes) -> None:
+def check_photo(settings: Settings, image: bytes) -> None:
     """By what stands before the pixels. Raises the ImageErrors."""
     if not image:
         raise NotAnImage
-    size = EncodedImage(image, limits=ImageLimits(max_bytes=len(image), max_pixels=10**12, min_side=1)).size
+    limits = ImageLimits(formats=settings.formats, max_bytes=len(image), max_pixels=10**12, min_side=1)
+    size = EncodedImage(image, limits=limits).size
     if max(size) > QUERY_SIDE:
         raise ImageTooLarge("pixels on one side", max(size), QUERY_SIDE)
 
 
-def shows_nothing(image: bytes) -> bool:
+def shows_nothing(settings: Settings, image: bytes) -> bool:
     """Whether an image that shows too little shows hardly any difference at all. Raises TruncatedImage."""
-    limits = ImageLimits(max_bytes=len(image), max_pixels=TARGET_PIXELS, min_side=1)
+    limits = ImageLimits(formats=settings.formats, max_bytes=len(image), max_pixels=TARGET_PIXELS, min_side=1)
     pixels = EncodedImage(image, limits=limits).pixels(LOOKED_AT)
     if max(pixels.shape[:2]) > LOOKED_AT:  # a large PNG is whole here
         pixels = resize_long_side(pixels, LOOKED_AT)

@@ -81,7 +81,7 @@ def check(request: Request) -> Question:
     image = parts.get("image")
     if image is None or not image.is_file:
         raise ImageMissing
-    images.check_photo(image.data)
+    images.check_photo(request.service.settings, image.data)
     limit = images.query_bytes(request.service.settings)
     if len(image.data) > limit:
         raise BodyTooLarge("image", limit)

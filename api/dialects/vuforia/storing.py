@@ -166,5 +166,5 @@ def _new_picture(asked: Asked, content: Content, picture_uuid: str) -> NewPictur
 
 async def _poor(asked: Asked, content: Content, target_uuid: str, image: bytes, *, added_at: float) -> PoorTarget:
     """Raises TruncatedImage: of an image that is too small nothing was decoded so far."""
-    failed = await asked.service.door.long.run(lambda: images.shows_nothing(image))
+    failed = await asked.service.door.long.run(lambda: images.shows_nothing(asked.service.settings, image))
     return PoorTarget(uuid=target_uuid, **vars(content), failed=failed, added_at=added_at, updated_at=time.time())

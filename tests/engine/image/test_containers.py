@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.containers.container import CHUNKS
+from engine.containers.jpeg import SCANS, SEGMENTS, TABLE_BYTES
+from engine.containers.orientation import orientation_of
+from engine.containers.read import read_container
 from engine.errors import ImageTooLarge, NotAnImage, TruncatedImage
 from engine.image import decode
-from engine.image_container import CHUNKS, SCANS, SEGMENTS, TABLE_BYTES, orientation_of, read_container
 from engine.settings import ImageLimits
 from tests.support.made_images import SMALL, pixels, saved
 

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
+from PIL import Image
 
 from tests.support.drawn_pictures import photo_of, picture
+from tests.support.made_images import saved
 from tests.support.running_server import Caller, Server, make_channel, make_user, serving
 from tests.support.web import told, web
 
-FILES = {"/one.jpg": picture(1), "/photo.jpg": photo_of(1), "/text.txt": b"no image", "/large.jpg": bytes(400_001)}
+FILES = {"/one.jpg": picture(1), "/photo.jpg": photo_of(1), "/text.txt": b"no image", "/large.jpg": bytes(1_000_001)}
 
 
 def serve_file(request: http.server.BaseHTTPRequestHandler) -> None:
@@ -30,7 +33,8 @@ def files() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def fetching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("fetching")
-    chosen = {"image_url": True, "image_url_hosts": "127.0.0.1", "max_image_bytes": 400_000}
+    chosen = {"formats": "jpeg, PNG,webp,AVIF,HEIC,GIF,TIFF,BMP", "max_image_bytes": 1_000_000}
+    chosen |= {"image_url": True, "image_url_hosts": "127.0.0.1"}
     with serving(folder / "data", log=folder / "log", **chosen) as running:
         yield running
 
@@ -97,3 +101,17 @@ class TestMirrored:
     def test_malformed(self, server: Server, alice: Caller, books: str) -> None:
         assert server.code("FindImage", alice, photo_of(1), channel=books, mirrored="yes") == 20010
         assert server.code("FindImage", alice, photo_of(1), channel=books, mirrored=1, several=1) == 20010
+
+
+class TestFormats:
+    @pytest.mark.parametrize("kind", ["WEBP", "AVIF", "GIF", "TIFF", "BMP", "HEIF"])
+    def test_all(self, fetching: Server, server: Server, carol: Caller, alice: Caller, kind: str) -> None:
+        """Where the setting names it, pictures and photos of a format are taken; else it is 20007."""
+        pillow_heif.register_heif_opener()
+        image = cv2.imdecode(np.frombuffer(picture(1), np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+        data = saved(Image.fromarray(np.ascontiguousarray(image)), kind)
+        name = make_channel(fetching.folder, f"of.{kind.lower()}", carol)
+        assert fetching.code("AddImage", carol, data, channel=name, identifier="one.1") == 0
+        assert fetching.call("FindImage", carol, photo_of(1), channel=name)["identifier"] == "one.1"
+        assert fetching.call("FindImage", carol, data, channel=name)["identifier"] == "one.1"
+        assert server.code("FindImage", alice, data[:1000]) == 20007
