@@ -87,7 +87,8 @@ def _document(prefix: str) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Obverse",
         version=_version(),
-        description="Recognises pictures in photographs. Each answer of a method is HTTP 200 with a `returncode`.",
+        description="Recognises pictures in photographs, in four dialects: Obverse's own calls under /v1, and those of "
+        "Kivicube, EasyAR (shown under /easyar, and answered at the root, too) and Vuforia (under /vuforia).",
         path="/docs",
         servers=[Server(url=prefix or "/")],
         render_plugins=[InteractivePage(path="/"), JsonRenderPlugin(path="/openapi.json")],

@@ -39,6 +39,8 @@ class Operation:
     """The code of a failure of ours."""
     overdue: int | None = None
     """The code of what took too long; None: as `failed`."""
+    also: tuple[str, ...] = ()
+    """Other spellings of a path, which the document leaves out."""
     answers: tuple[int, ...] = (0,)
     """All codes that it may answer besides those of authentication (1, 2, 3, 4, 6, 4001018, 4001019, 4001024), 21
     and its own failures'."""
@@ -119,7 +121,8 @@ OPERATIONS = (
     Operation(
         name="similar",
         verb="POST",
-        paths=_ANY_CASE,
+        paths=("/similar",),
+        also=tuple(path for path in _ANY_CASE if path != "/similar"),
         source="json",
         call=methods.find_similar,
         image=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,11 +18,13 @@ from litestar.params import SkipValidation
 from api.accounts.apps import App
 from api.dialects.easyar import codes, methods, parameters, signing
 from api.dialects.easyar.contract import OPERATIONS, Operation
+from api.dialects.easyar.document import documented, documented_ping, documented_token
 from api.dialects.easyar.methods import Call, Result
 from api.dialects.easyar.parameters import Parameters
 from api.dialects.easyar.tokens import Permission, Tokens
 from api.edge import refusals
 from api.edge.body import BodyReader
+from api.edge.document import id_of
 from api.edge.door import asks
 from api.edge.limits import client_network
 from api.edge.refusals import AnyRequest
@@ -44,8 +47,14 @@ class Photo(msgspec.Struct, kw_only=True):
     image: bytes
 
 
-def _handler(operation: Operation) -> HTTPRouteHandler:
-    @route(list(operation.paths), http_method=operation.verb, status_code=200)
+def _handler(operation: Operation, paths: Sequence[str]) -> HTTPRouteHandler:
+    @route(
+        list(paths),
+        http_method=operation.verb,
+        status_code=200,
+        operation_class=documented(operation),
+        operation_id=id_of,
+    )
     async def answer(request: AnyRequest, service: ServiceHere, tokens: TokensHere) -> Response[bytes]:
         return await _answer(request, service, tokens, operation)
 
@@ -145,12 +154,12 @@ def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
-@get("/ping")
+@get("/ping", operation_class=documented_ping())
 async def ping() -> Response[bytes]:
     return _response(_envelope(Result(result={"message": "pong"})))
 
 
-@post("/token/v2", status_code=200)
+@post("/token/v2", status_code=200, operation_class=documented_token())
 async def token(request: AnyRequest, service: ServiceHere, tokens: TokensHere) -> Response[bytes]:
     reader = _reader(request, service)
     try:
@@ -234,16 +243,18 @@ def _tokens(service: ServiceHere) -> Tokens:
     return Tokens(apps=service.apps, vault=service.vault)
 
 
-HANDLERS = [*(_handler(operation) for operation in OPERATIONS), ping, token, recognize]
+SHOWN = [*(_handler(operation, operation.paths) for operation in OPERATIONS), ping, token, recognize]
+ALSO = [_handler(operation, operation.also) for operation in OPERATIONS if operation.also]
 
 
 def routers() -> list[Router]:
-    """The operations at the root, and again under /easyar. docs/easyar.md describes them; the OpenAPI document of
-    the other dialect leaves them out."""
+    """The operations at the root, which the document leaves out, and again under /easyar, where it shows them."""
     common: dict[str, Any] = {
-        "route_handlers": HANDLERS,
         "dependencies": {"tokens": Provide(_tokens, sync_to_thread=False)},
         "exception_handlers": {Exception: refusals.unexpected(_unexpected)},
-        "include_in_schema": False,
     }
-    return [Router(prefix, **common) for prefix in ("/", "/easyar")]
+    return [
+        Router("/", route_handlers=[*SHOWN, *ALSO], include_in_schema=False, **common),
+        Router("/easyar", route_handlers=ALSO, include_in_schema=False, **common),
+        Router("/easyar", route_handlers=SHOWN, tags=["EasyAR"], **common),
+    ]

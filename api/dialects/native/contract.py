@@ -6,22 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.edge.body import SMALL_FIELD_BYTES, FormRules
+from api.edge.document import Value
 from api.settings import Settings
 
 MOST_CHANGES = 1_000
 """Entries of the log in one answer."""
 _FORM_ERRORS = (400, 401, 403, 404, 413, 422, 429, 500, 503)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Value:
-    """A field of a form, or a parameter of an address."""
-
-    name: str
-    about: str
-    kind: str = "string"
-    """Of JSON Schema; "file" for a file."""
-    example: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)

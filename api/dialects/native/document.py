@@ -2,75 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from litestar.openapi.spec import (
-    Example,
-    OpenAPIMediaType,
-    OpenAPIResponse,
-    OpenAPIType,
-    Operation,
-    Parameter,
-    RequestBody,
-    Schema,
-)
-from litestar.openapi.spec.enums import OpenAPIFormat
+from litestar.openapi.spec import OpenAPIResponse, OpenAPIType, Operation, Schema
 
 from api.dialects.native.codes import ROWS
-from api.dialects.native.contract import Call, Value
+from api.dialects.native.contract import Call
+from api.edge.document import FORM, answer_of, body_of, operation, parameter
 
 
 def documented(call: Call) -> type[Operation]:
     """An operation class that adds parameters, form, errors and an example to what Litestar finds itself."""
-
-    @dataclass
-    class Documented(Operation):
-        def __post_init__(self) -> None:
-            self.summary, self.operation_id, self.description = call.name, call.name, call.about
-            # Litestar knows of the address's own parameters only.
-            queried = [Parameter(v.name, "query", _schema(v), description=v.about) for v in call.parameters]
-            self.parameters = [*(self.parameters or []), *queried]
-            if call.fields:
-                self.request_body = _form(call)
-            done = dict(self.responses or {})
-            for answer in done.values():
-                assert isinstance(answer, OpenAPIResponse)
-                for media in (answer.content or {}).values():
-                    assert isinstance(media, OpenAPIMediaType)
-                    media.examples = {"answer": Example(summary="an answer", value=call.example)}
-            self.responses = {**done, **{str(status): _refusal(status) for status in call.statuses}}
-
-    return Documented
-
-
-def _form(call: Call) -> RequestBody:
-    form = Schema(type=OpenAPIType.OBJECT, properties={value.name: _schema(value) for value in call.fields})
-    return RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
-
-
-def _schema(value: Value) -> Schema:
-    is_file = value.kind == "file"
-    return Schema(
-        type=OpenAPIType.STRING if is_file else OpenAPIType(value.kind),
-        format=OpenAPIFormat.BINARY if is_file else None,
-        description=value.about,
-        examples=None if value.example is None else [value.example],
+    return operation(
+        name=call.name,
+        about=call.about,
+        parameters=[parameter(value) for value in call.parameters],
+        body=body_of(call.fields, kind=FORM) if call.fields else None,
+        answers={status: _refusal(status) for status in call.statuses},
+        example=call.example,
     )
 
 
 def _refusal(status: int) -> OpenAPIResponse:
     rows = {row.word: row.about for row in ROWS.values() if row.status == status}
+    words = sorted(rows)
     schema = Schema(
         type=OpenAPIType.OBJECT,
         properties={
-            "error": Schema(type=OpenAPIType.STRING, enum=sorted(rows)),
+            "error": Schema(type=OpenAPIType.STRING, enum=words),
             "message": Schema(type=OpenAPIType.STRING),
         },
         required=["error", "message"],
     )
-    word, about = next(iter(sorted(rows.items())))
-    example = Example(summary=word, value={"error": word, "message": about})
-    content = {"application/json": OpenAPIMediaType(schema=schema, examples={word: example})}
-    return OpenAPIResponse(
-        description=" ".join(f"`{word}`: {about}" for word, about in sorted(rows.items())), content=content
-    )
+    examples = {word: {"error": word, "message": rows[word]} for word in words}
+    return answer_of(" ".join(f"`{word}`: {rows[word]}" for word in words), schema=schema, examples=examples)

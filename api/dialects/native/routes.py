@@ -25,7 +25,7 @@ ServiceHere = NamedDependency[SkipValidation[Service]]
 _encoder = msgspec.json.Encoder()
 
 
-@post("/compare", operation_class=documented(contract.COMPARE), status_code=200)
+@post("/compare", operation_class=documented(contract.COMPARE), operation_id=contract.COMPARE.name, status_code=200)
 async def compare(request: AnyRequest, service: ServiceHere) -> Response[wire.Compared]:
     reader = BodyReader(
         contract.rules(service.settings), service.memory, lane=service.door.short, client=client_of(request)
@@ -42,7 +42,7 @@ async def compare(request: AnyRequest, service: ServiceHere) -> Response[wire.Co
         reader.close()
 
 
-@get("/changes", operation_class=documented(contract.CHANGES))
+@get("/changes", operation_class=documented(contract.CHANGES), operation_id=contract.CHANGES.name)
 async def changes(request: AnyRequest, service: ServiceHere) -> Response[wire.Changes]:
     work = calls.changes(service, _key_pair(request), dict(request.query_params))
     return await _answered(request, service, contract.CHANGES, work)

@@ -18,9 +18,11 @@ from litestar.response.base import ASGIResponse
 from api.dialects.vuforia import codes, fields, images, management, query, wire
 from api.dialects.vuforia.asked import MOUNT, Request
 from api.dialects.vuforia.contract import CALLS, Call
+from api.dialects.vuforia.document import documented, documented_query
 from api.dialects.vuforia.rates import Rates
 from api.edge import refusals
 from api.edge.body import FRAMING_BYTES, OTHER_FIELDS_BYTES, BodyReader, FormRules
+from api.edge.document import id_of
 from api.edge.door import asks
 from api.edge.refusals import AnyRequest
 from api.edge.requests import body_length, client_of, note, request_id, without_id
@@ -59,7 +61,13 @@ def rules(settings: Settings) -> FormRules:
 
 
 def _handler(call: Call) -> HTTPRouteHandler:
-    @route(call.path, http_method=call.verb, status_code=call.status)
+    @route(
+        call.path,
+        http_method=call.verb,
+        status_code=call.status,
+        operation_class=documented(call),
+        operation_id=id_of,
+    )
     async def handle(request: AnyRequest, service: ServiceHere, rates: RatesHere) -> ASGIResponse:
         return await _managed(request, service, rates, call)
 
@@ -89,7 +97,7 @@ async def _managed(request: AnyRequest, service: Service, rates: Rates, call: Ca
     )
 
 
-@post("/v1/query", status_code=200)
+@post("/v1/query", status_code=200, operation_class=documented_query())
 async def ask(request: AnyRequest, service: ServiceHere, rates: RatesHere) -> ASGIResponse:
     started, reader = time.monotonic(), _reader(request, service)
     try:
@@ -192,7 +200,6 @@ def unrouted(headers: Mapping[str, str]) -> Response[bytes]:
 
 
 def routers(settings: Settings) -> list[Router]:
-    """docs/vuforia.md describes the calls; the OpenAPI document of the first dialect leaves them out."""
     rates = Rates(settings)
     return [
         Router(
@@ -200,6 +207,6 @@ def routers(settings: Settings) -> list[Router]:
             route_handlers=[*(_handler(call) for call in CALLS), ask],
             dependencies={"rates": Provide(lambda: rates, sync_to_thread=False)},
             exception_handlers={Exception: refusals.unexpected(_unexpected)},
-            include_in_schema=False,
+            tags=["Vuforia"],
         )
     ]
