@@ -105,11 +105,13 @@ def _version() -> str:
 @contextlib.asynccontextmanager
 async def _running(service: Service) -> AsyncIterator[None]:
     """Warms up while /health answers already; ends by finishing what is in flight and saving everything."""
-    warming = asyncio.create_task(_warm_up(service))
+    warming, importing = asyncio.create_task(_warm_up(service)), asyncio.create_task(service.imports.run())
     try:
         yield
     finally:
         service.readiness.stopping()
+        importing.cancel()
+        await asyncio.wait({importing})
         seconds = service.settings.stop_timeout_seconds
         _, idle = await asyncio.gather(
             asyncio.wait({warming}, timeout=seconds), service.door.close(timeout_seconds=seconds)

@@ -8,6 +8,7 @@
        |- MalformedBody          a body that cannot be read as the form that it claims to be
        |- BodyTooLarge           more was sent than is accepted
        |- NotFetched             the image behind an address that a client named cannot be had
+       |- ImportNotFound         no import of that number, or not this user's
        |- Busy                   refused now, worth another try after `retry_after_seconds`
        |  |- RateLimited         this user sent more than its share
        |  `- Overdue             no answer within the deadline
@@ -78,6 +79,12 @@ class NotFetched(ServiceError):
     def __init__(self, field: str, reason: str) -> None:
         self.field, self.reason = field, reason
         super().__init__(f"{field} cannot be fetched: {reason}")
+
+
+class ImportNotFound(ServiceError):
+    def __init__(self, number: str) -> None:
+        self.number = number
+        super().__init__(f"no import {number!r}")
 
 
 class Busy(ServiceError):

@@ -19,6 +19,7 @@ from api.rules.access import AccessRules
 from api.rules.changes import ChangeRules
 from api.rules.counts import CountRules
 from api.rules.frames import Cameras
+from api.rules.imports import ImportRules
 from api.rules.pages import PageRules
 from api.rules.pictures import PictureRules
 from api.rules.recognition import RecognitionRules
@@ -98,6 +99,7 @@ class Service:
         cameras = Cameras(settings.frame_seconds)
         self.recognition = RecognitionRules(recognizer, self.access, self.counts, self.door.long, self.metrics, cameras)
         self.pictures = PictureRules(settings, recognizer, self.access, self.recognition, self.door.long)
+        self.imports = ImportRules(settings, catalogue, accounts, self.access, self.pictures, self.fetcher)
 
     @property
     def catalogue(self) -> Catalogue:

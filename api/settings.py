@@ -72,6 +72,9 @@ class Settings(BaseSettings):
         "the extra `heic`), GIF (its first picture), TIFF (its first page), BMP.",
     )
     max_image_bytes: int = Field(10_000_000, ge=1_000, description="Largest image file; the file part counts alone.")
+    max_import_bytes: int = Field(
+        2_000_000_000, ge=1_000, description="Largest archive of `POST /v1/pictures:import`, kept on disk meanwhile."
+    )
     max_drain_bytes: int = Field(
         100_000_000, ge=0, description="How much of an oversize body is read and thrown away before the answer."
     )

@@ -53,6 +53,16 @@ COMMANDS = {
         GALLERY,
         "Show counts, sizes, the model's fingerprint, and the indexes' kinds and freshness.",
     ),
+    "export": Entry(
+        "cli.gallery.archives:export_pictures",
+        GALLERY,
+        "Write a channel's kept pictures and all that is known of them into one file.",
+    ),
+    "import": Entry(
+        "cli.gallery.archives:import_pictures",
+        GALLERY,
+        "Add the pictures of an archive, with what its lists tell of them. Run again, it goes on where it was stopped.",
+    ),
     "backup": Entry(
         "cli.gallery.upkeep:backup",
         GALLERY,

@@ -105,6 +105,8 @@ def gallery_commands(place: Path) -> list[tuple[Any, ...]]:
         ("restore", archive, "--data", place / "restored"),
         ("reindex", *data),
         ("changes", *data),
+        ("export", "--channel", "one", "--out", place / "one.tar", *data),
+        ("import", place / "one.tar", "--channel", "again", *data),
         ("remove", "one.0", "--channel", "one", *data),
     ]
 

@@ -30,6 +30,7 @@ from engine.enrol.quality import Grades, grade_picture
 from engine.errors import ChannelNotFound, DamagedData, PictureNotFound, QuotaExceeded
 from engine.image import decode_kept, encode_jpeg, resize_long_side, to_gray
 from engine.recognizer import Recognizer
+from engine.upkeep.archives import Entry, add_entry
 from engine.values import FloatArray
 
 __all__ = ["Edit", "Grades", "NewPicture", "PictureRules", "check_identifier"]
@@ -113,6 +114,16 @@ class PictureRules:
     async def add_to(self, channel: Channel, new: NewPicture, image: bytes) -> Picture:
         """The same in a channel that was looked up, whoever owns it, for who may do so."""
         return await self._lane.run(lambda: self._add(channel, new, image))
+
+    async def add_entry(self, user: User, channel: str, entry: Entry, image: bytes) -> Picture | None:
+        """One of an import: None where it is there already. Raises what `add` does."""
+
+        def work() -> Picture | None:
+            owned = self._access.ensure_channel(user, channel)
+            with self._told_as_it_is(owned):
+                return add_entry(self._recognizer, owned, entry, image)
+
+        return await self._lane.run(work)
 
     def _add(self, channel: Channel, new: NewPicture, image: bytes) -> Picture:
         with self._told_as_it_is(channel):

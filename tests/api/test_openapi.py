@@ -41,8 +41,8 @@ def test_every_call_is_described(server: Server) -> None:
 @pytest.mark.usefixtures("books")
 def test_schemathesis(server: Server, alice: Caller, own: bool) -> None:
     """Valid and invalid requests for every path; then, as a user, for our own calls alone (the others sign, or have
-    their keys in the body). Positive and negative data both answer HTTP 200 in some dialects, with a code, so the checks of
-    statuses that assume otherwise are left out."""
+    their keys in the body). Positive and negative data both answer HTTP 200 in some dialects, with a code, so that the
+    checks of statuses that assume otherwise are left out."""
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{server.base}/docs/openapi.json"),
         *(

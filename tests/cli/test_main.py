@@ -16,7 +16,7 @@ from cli.main import COMMANDS, app, load_command
 from tests.support.commands import photograph, run, run_apart
 from tests.support.paths import ROOT
 
-MAY_MAKE = {"add", "restore", "serve", "user add", "recall", "evaluate", "calibrate"}
+MAY_MAKE = {"add", "import", "restore", "serve", "user add", "recall", "evaluate", "calibrate"}
 """Commands that make the folder of `--data` where it is missing."""
 
 
@@ -101,7 +101,7 @@ class TestListing:
     @pytest.mark.parametrize(
         ("words", "expected"),
         [
-            ("obverse exp", "export-backbone\tExport a torchvision backbone"),
+            ("obverse export-", "export-backbone\tExport a torchvision backbone"),
             ("obverse user en", "enable\tAllow a disabled"),
             ("obverse find --ex", "--explain\tDraw photo and picture"),
         ],

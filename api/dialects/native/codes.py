@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.edge.refusals import nearest_row
-from api.errors import BodyTooLarge, Busy, ForeignChannel, MalformedBody, NotFetched, RateLimited, WrongCredentials
+from api.errors import (
+    BodyTooLarge,
+    Busy,
+    ForeignChannel,
+    ImportNotFound,
+    MalformedBody,
+    NotFetched,
+    RateLimited,
+    WrongCredentials,
+)
 from engine.errors import (
     ChannelNotFound,
     IdentifierTaken,
@@ -38,6 +47,7 @@ ROWS: dict[type[ObverseError], Row] = {
     WrongCredentials: Row(401, "wrong_credentials", "The key pair is wrong, missing, or may not do this."),
     ForeignChannel: Row(403, "foreign_channel", "The channel belongs to another user."),
     ChannelNotFound: Row(404, "channel_not_found", "There is no such channel."),
+    ImportNotFound: Row(404, "import_not_found", "There is no such import."),
     PictureNotFound: Row(404, "picture_not_found", "There is no such picture."),
     IdentifierTaken: Row(409, "identifier_taken", "The channel has a picture of this identifier."),
     QuotaExceeded: Row(409, "channel_full", "The channel holds as many pictures as it may."),

@@ -11,6 +11,8 @@ from api.settings import Settings
 
 MOST_CHANGES = 1_000
 """Entries of the log in one answer."""
+MOST_ITEMS = 1_000
+"""Pictures in one answer of an import's report."""
 _FORM_ERRORS = (400, 401, 403, 404, 413, 422, 429, 500, 503)
 
 
@@ -26,6 +28,8 @@ class Call:
     """Of its form."""
     parameters: tuple[Value, ...] = ()
     """Of its address."""
+    body: Value | None = None
+    """What it takes that is no form."""
     statuses: tuple[int, ...] = field(default=_FORM_ERRORS)
     """Of HTTP, beside its success."""
     example: Any = None
@@ -105,4 +109,56 @@ CHANGES = Call(
         "next": 8,
         "more": False,
     },
+)
+_IMPORT = {
+    "id": "0c2d6f1a3a526a0e4f0e9d625b0d2c1f",
+    "channel": "books",
+    "state": "running",
+    "total": 1200,
+    "added": 310,
+    "present": 0,
+    "refused": 1,
+}
+_ITEM = {"name": "scans/blank.jpg", "identifier": "blank", "state": "refused", "error": "TooFewFeatures", "reason": "…"}
+_ADDED = {"name": "scans/cover.jpg", "identifier": "cover", "state": "added", "level": 4}
+TAKE_IMPORT = Call(
+    name="ImportPictures",
+    about="Adds many pictures: a tar (not compressed) or zip of picture files, perhaps with lists `manifest.jsonl` "
+    "of JSON lines that tell their `file`, `identifier`, `metadata`, `matchratio`, `active` and `uuid`; or, as "
+    "`application/x-ndjson` and where the setting `image_url` allows it, such lines with `url`. Once answered it is "
+    "on disk, and goes on also after the server was killed. Ask `/v1/imports/{number}` how far it is. The full pair "
+    "is needed.",
+    parameters=(Value(name="channel", about="Where they go.", required=True, example="books"),),
+    body=Value(name="body", kind="file", about="The archive, or the list."),
+    statuses=(400, 401, 403, 404, 413, 429, 500, 503),
+    example={**_IMPORT, "state": "waiting", "added": 0, "refused": 0},
+)
+LIST_IMPORTS = Call(
+    name="ListImports",
+    about="The user's imports, latest first. The full pair is needed.",
+    statuses=(401, 429, 500, 503),
+    example={"imports": [_IMPORT]},
+)
+SHOW_IMPORT = Call(
+    name="ShowImport",
+    about="How far an import is, and what became of each picture. Go on with `next` while `more` is true.",
+    parameters=(
+        Value(name="after", kind="integer", about="Lines of the report that are known already.", example=0),
+        Value(name="limit", kind="integer", about=f"Most lines, 1 to {MOST_ITEMS}.", example=100),
+    ),
+    statuses=(400, 401, 404, 429, 500, 503),
+    example={"import": _IMPORT, "items": [_ADDED, _ITEM], "next": 2, "more": True},
+)
+STOP_IMPORT = Call(
+    name="StopImport",
+    about="Ends an import after the picture that is being added; what was added stays.",
+    statuses=(401, 404, 429, 500, 503),
+    example=_IMPORT,
+)
+EXPORT = Call(
+    name="ExportPictures",
+    about="All of a channel's pictures as a tar: the kept JPEGs, which have at most 640 pixels, and lists of JSON "
+    "lines that tell of each. It can be imported again. The full pair is needed.",
+    parameters=(Value(name="channel", about="Which one.", required=True, example="books"),),
+    statuses=(401, 403, 404, 429, 500, 503),
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from litestar.openapi.spec import OpenAPIResponse, OpenAPIType, Operation, Schema
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, RequestBody, Schema
 
 from api.dialects.native.codes import ROWS
 from api.dialects.native.contract import Call
-from api.edge.document import FORM, answer_of, body_of, operation, parameter
+from api.edge.document import FORM, answer_of, body_of, operation, parameter, schema_of
 
 
 def documented(call: Call) -> type[Operation]:
@@ -15,10 +15,19 @@ def documented(call: Call) -> type[Operation]:
         name=call.name,
         about=call.about,
         parameters=[parameter(value) for value in call.parameters],
-        body=body_of(call.fields, kind=FORM) if call.fields else None,
+        body=_body(call),
         answers={status: _refusal(status) for status in call.statuses},
         example=call.example,
     )
+
+
+def _body(call: Call) -> RequestBody | None:
+    if call.fields:
+        return body_of(call.fields, kind=FORM)
+    if call.body is None:
+        return None
+    kinds = ("application/x-tar", "application/zip", "application/x-ndjson")
+    return RequestBody(content={kind: OpenAPIMediaType(schema=schema_of(call.body)) for kind in kinds}, required=True)
 
 
 def _refusal(status: int) -> OpenAPIResponse:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from api.rules.changes import Kind
+from api.rules.imports import Item, Job, State
 from engine.recognise.answer import Match, Recognition
 
 Quad = Annotated[
@@ -71,6 +72,47 @@ class Changes(msgspec.Struct, kw_only=True):
     changes: list[Changed]
     next: Annotated[int, Meta(description="The `after` of the next page.")]
     more: Annotated[bool, Meta(description="Whether that page is there already.")]
+
+
+class Import(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """How far an import is."""
+
+    id: Annotated[str, Meta(description="Its number.")]
+    channel: str
+    state: State
+    reason: Annotated[str, Meta(description="Why it failed.")] = ""
+    total: Annotated[int, Meta(description="Pictures; left out while it is not known.")] | None = None
+    added: int
+    present: Annotated[int, Meta(description="Pictures that were there already, of the very same file.")]
+    refused: int
+
+
+class Imports(msgspec.Struct, kw_only=True):
+    """The user's imports, latest first."""
+
+    imports: list[Import]
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """An import, and a page of what became of each picture."""
+
+    told: Annotated[Import, Meta(description="How far it is.")] = msgspec.field(name="import")
+    items: list[Item]
+    next: Annotated[int, Meta(description="The `after` of the next page.")]
+    more: Annotated[bool, Meta(description="Whether more is there already, or still to come.")]
+
+
+def of_job(job: Job) -> Import:
+    return Import(
+        id=job.id,
+        channel=job.channel,
+        state=job.state,
+        reason=job.reason,
+        total=job.total,
+        added=job.added,
+        present=job.present,
+        refused=job.refused,
+    )
 
 
 def compared(found: Recognition) -> Compared:
