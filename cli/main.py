@@ -63,6 +63,11 @@ COMMANDS = {
         GALLERY,
         "Add the pictures of an archive, with what its lists tell of them. Run again, it goes on where it was stopped.",
     ),
+    "migrate": Entry(
+        "cli.migrate.migrate:migrate",
+        GALLERY,
+        "Take over an account of Vuforia, EasyAR or Kivicube. Run again, it goes on where it was stopped.",
+    ),
     "backup": Entry(
         "cli.gallery.upkeep:backup",
         GALLERY,

@@ -131,6 +131,7 @@ def measuring_commands(place: Path) -> list[tuple[Any, ...]]:
 NOT_RUN = {
     "serve": "below, with a socket of its own",
     "client": "below: it asks a server that is named",
+    "migrate": "it asks a service that is named: tests/cli/migrate",
     "recall": "minutes; what it imports and opens is what `compare` does",
     "evaluate": "as recall",
     "calibrate": "as recall",

@@ -16,7 +16,7 @@ from cli.main import COMMANDS, app, load_command
 from tests.support.commands import photograph, run, run_apart
 from tests.support.paths import ROOT
 
-MAY_MAKE = {"add", "import", "restore", "serve", "user add", "recall", "evaluate", "calibrate"}
+MAY_MAKE = {"add", "import", "migrate", "restore", "serve", "user add", "recall", "evaluate", "calibrate"}
 """Commands that make the folder of `--data` where it is missing."""
 
 
