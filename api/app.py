@@ -105,13 +105,15 @@ def _version() -> str:
 @contextlib.asynccontextmanager
 async def _running(service: Service) -> AsyncIterator[None]:
     """Warms up while /health answers already; ends by finishing what is in flight and saving everything."""
-    warming, importing = asyncio.create_task(_warm_up(service)), asyncio.create_task(service.imports.run())
+    warming = asyncio.create_task(_warm_up(service))
+    beside = {asyncio.create_task(service.imports.run()), asyncio.create_task(service.misses.run())}
     try:
         yield
     finally:
         service.readiness.stopping()
-        importing.cancel()
-        await asyncio.wait({importing})
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
         seconds = service.settings.stop_timeout_seconds
         _, idle = await asyncio.gather(
             asyncio.wait({warming}, timeout=seconds), service.door.close(timeout_seconds=seconds)

@@ -20,6 +20,7 @@ from api.rules.changes import ChangeRules
 from api.rules.counts import CountRules
 from api.rules.frames import Cameras
 from api.rules.imports import ImportRules
+from api.rules.misses import MissRules
 from api.rules.pages import PageRules
 from api.rules.pictures import PictureRules
 from api.rules.recognition import RecognitionRules
@@ -97,7 +98,10 @@ class Service:
         self.changes = ChangeRules(catalogue, self.access)
         self.counts = CountRules(settings, catalogue, self.count_store, self._writer)
         cameras = Cameras(settings.frame_seconds)
-        self.recognition = RecognitionRules(recognizer, self.access, self.counts, self.door.long, self.metrics, cameras)
+        self.misses = MissRules(settings, catalogue, recognizer, self.door.long)
+        self.recognition = RecognitionRules(
+            recognizer, self.access, self.counts, self.door.long, self.metrics, cameras, self.misses
+        )
         self.pictures = PictureRules(settings, recognizer, self.access, self.recognition, self.door.long)
         self.imports = ImportRules(settings, catalogue, accounts, self.access, self.pictures, self.fetcher)
 
@@ -109,6 +113,7 @@ class Service:
         """Commits and checkpoints everything, and closes it, whatever of it fails: the log says what, and `readiness`
         that. Nothing may be in flight any more."""
         self.fetcher.close()
+        self.misses.close()
         for close in (self._writer.close, self.count_store.close, self.recognizer.close):
             try:
                 close()

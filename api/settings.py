@@ -145,6 +145,9 @@ class Settings(BaseSettings):
     image_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Hosts of yours that such addresses may name though they are private, separated by commas."
     )
+    keep_misses_hours: float = Field(
+        0.0, ge=0, le=8_760, description="How long photos that matched nothing are kept for the console; 0: none is."
+    )
     console: bool = Field(True, description="Pages for people at /console and /try; off: there are none.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")

@@ -116,6 +116,7 @@ class Console:
             "base": self.base,
             "path": request.scope["path"],
             "visitor": None,
+            "keeps_misses": self.service.misses.on,
             "csrf": "",
             "fragment": request.headers.get("hx-request") == "true",
         }

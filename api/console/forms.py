@@ -25,8 +25,7 @@ async def read_form(
     request: AnyRequest, console: Console, *, fields: Mapping[str, int], others: int = -1, files: tuple[str, ...] = ()
 ) -> AsyncIterator[Form]:
     """The form of who has signed in, within the limits of `api.edge.body`; its memory is held until the block ends.
-    fields: byte limits by name; others: limit
-    of fields that are not named, below zero: they are not kept.
+    fields: byte limits by name; others: limit of fields that are not named, below zero: they are not kept.
 
     Raises SignedOut, NotAllowed where the token is not the session's, InvalidValue for a field that is too long or no
     text, MalformedBody, BodyTooLarge, Busy.

@@ -20,6 +20,7 @@ from api.console import (
     channels,
     errors,
     health,
+    misses,
     overview,
     picture,
     pictures,
@@ -50,7 +51,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
 _PAGES = (
-    adding, channels, health, overview, picture, pictures, sign_in, statistics, trying, users
+    adding, channels, health, misses, overview, picture, pictures, sign_in, statistics, trying, users
 )  # fmt: skip
 
 

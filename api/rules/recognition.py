@@ -13,6 +13,7 @@ from api.errors import Busy
 from api.rules.access import AccessRules
 from api.rules.counts import CountRules
 from api.rules.frames import Cameras
+from api.rules.misses import MissRules
 from engine.catalogue import Channel, Picture
 from engine.errors import ImageError
 from engine.recognise.answer import Match, Recognition
@@ -32,9 +33,10 @@ class RecognitionRules:
         lane: Lane,
         metrics: Metrics,
         cameras: Cameras,
+        misses: MissRules,
     ) -> None:
         self._recognizer, self._access, self._counts = recognizer, access, counts
-        self._lane, self._metrics, self._cameras = lane, metrics, cameras
+        self._lane, self._metrics, self._cameras, self._misses = lane, metrics, cameras, misses
 
     async def find(
         self,
@@ -62,7 +64,9 @@ class RecognitionRules:
             frames=self._cameras.of(user.id, channel, client),
             mirrored=mirrored,
         )
-        if recognition.answer is not None:
+        if recognition.answer is None:
+            self._misses.offer(user.id, channel, client, photo)
+        else:
             await self._counts.count_match(user.id, recognition.answer.picture)
         return recognition
 

@@ -57,7 +57,7 @@ class TestEnd:
         settings = Settings(stop_timeout_seconds=seconds)
         service: Any = SimpleNamespace(settings=settings, readiness=Readiness(), closed=0)
         service.recognizer = SimpleNamespace(warm_up=warm_up)
-        service.imports = SimpleNamespace(run=lambda: asyncio.sleep(60))
+        service.imports = service.misses = SimpleNamespace(run=lambda: asyncio.sleep(60))
 
         def close() -> None:
             service.closed += 1

@@ -47,6 +47,36 @@ function wirePicking(root) {
 wirePicking(document);
 document.addEventListener("htmx:afterSwap", () => wirePicking(document));
 
+// The part of a missed photo that is the picture: drawn with the pointer, or typed
+
+for (const miss of document.querySelectorAll("[data-miss]")) {
+  const photo = miss.querySelector("[data-crop]"), form = miss.querySelector("[data-crop-form]");
+  if (!form) continue;
+  const rect = photo.querySelector("rect");
+  const [left, top, right, bottom] = ["left", "top", "right", "bottom"].map(name => form.elements[name]);
+  const show = () => {
+    rect.setAttribute("x", left.value);
+    rect.setAttribute("y", top.value);
+    rect.setAttribute("width", Math.max(0, right.value - left.value));
+    rect.setAttribute("height", Math.max(0, bottom.value - top.value));
+  };
+  form.addEventListener("input", show);
+  const at = event => {
+    const box = photo.getBoundingClientRect(), share = (value, size) => Math.round(Math.min(1, Math.max(0, value / size)) * 100);
+    return [share(event.clientX - box.left, box.width), share(event.clientY - box.top, box.height)];
+  };
+  let start = null;
+  photo.addEventListener("pointerdown", event => { start = at(event); photo.setPointerCapture(event.pointerId); event.preventDefault(); });
+  photo.addEventListener("pointermove", event => {
+    if (!start) return;
+    const [x, y] = at(event);
+    [left.value, right.value] = [Math.min(x, start[0]), Math.max(x, start[0])];
+    [top.value, bottom.value] = [Math.min(y, start[1]), Math.max(y, start[1])];
+    show();
+  });
+  for (const name of ["pointerup", "pointercancel"]) photo.addEventListener(name, () => { start = null; });
+}
+
 // Dropping files on a place, and pasting them on Try
 
 for (const place of document.querySelectorAll("[data-drop]")) {

@@ -292,6 +292,7 @@ class TestTexts:
             "figure.",
             "add.",
             "pictures.",
+            "misses.",
             "health.kind_",
             "overview.lane_",
         )

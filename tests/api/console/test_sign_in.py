@@ -160,6 +160,8 @@ CHANGES = [
     ("/console/try", {"channel": "shelf"}),
     ("/console/try/frame", {"channel": "shelf"}),
     ("/console/add", {"channel": "shelf"}),
+    ("/console/misses/add", {"miss": "1", "channel": "shelf"}),
+    ("/console/misses/remove", {"miss": "1"}),
 ]
 WITH_FILE = ("/console/try", "/console/try/frame", "/console/add")
 
@@ -196,9 +198,10 @@ class TestTokens:
 
     def test_all_of_them_are_here(self) -> None:
         """A new page that changes something is in CHANGES."""
-        from api.console import adding, channels, picture, pictures, sign_in, trying, users
+        from api.console import adding, channels, misses, picture, pictures, sign_in, trying, users
 
-        handlers = [h for m in (adding, channels, picture, pictures, sign_in, trying, users) for h in m.HANDLERS]
+        modules = (adding, channels, misses, picture, pictures, sign_in, trying, users)
+        handlers = [handler for module in modules for handler in module.HANDLERS]
         paths = {
             f"/console{path}".replace("{uuid:str}", "{uuid}")
             for handler in handlers
