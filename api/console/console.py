@@ -17,6 +17,7 @@ from litestar.response import Redirect, Template
 
 from api.accounts.operator import OperatorPassword
 from api.console import texts
+from api.console.forecast import forecast_of
 from api.console.visitors import Attempts, Sessions, Visitor
 from api.edge.door import Lane, asks
 from api.edge.refusals import AnyRequest
@@ -52,6 +53,9 @@ class Console:
         self.sessions = Sessions(service.accounts, self.operator)
         self.attempts = Attempts()
         self.changes: collections.deque[Done] = collections.deque(maxlen=_MOST_REMEMBERED)
+        self.forecast = forecast_of(service.settings.calibration)
+        self._accepted = ",".join(f"image/{name.lower()}" for name in service.settings.formats)
+        """Content types of the images that may be chosen."""
         self.streams = 0
         """Pages that are updated live now."""
         self.base = service.settings.path_prefix
@@ -117,6 +121,7 @@ class Console:
             "path": request.scope["path"],
             "visitor": None,
             "keeps_misses": self.service.misses.on,
+            "accepted": self._accepted,
             "csrf": "",
             "fragment": request.headers.get("hx-request") == "true",
         }

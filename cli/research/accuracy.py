@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.options import AsJson, notices, opened, print_json, printable, refuse, whole_numbers
+from engine.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from benchmarks.accuracy.outcomes import Outcome
@@ -95,16 +97,29 @@ def evaluate(
         Path | None, typer.Option(dir_okay=False, help="Keep here what was found for each photo, one JSON a line.")
     ] = None,
     leave_one_out: LeaveOneOut = False,
+    forecast: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Write here what each threshold brings, for the console; beside the fit."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """End to end: recall, wrong answers, false accepts on easy and on hard negatives, latency by stage."""
     from benchmarks.accuracy.end_to_end import report
+    from benchmarks.accuracy.forecast import forecast as make_forecast
     from benchmarks.accuracy.outcomes import write_outcomes
 
     with _gallery(sets, distractors, limit, data, model, calibration=calibration) as (recognizer, evaluated):
         found = _collect(recognizer, evaluated, split, leave_one_out=leave_one_out)
         if outcomes:
             write_outcomes(outcomes, found)
+        if forecast:
+            made = make_forecast(
+                found,
+                recognizer.calibration,
+                file=calibration or DEFAULT_MODEL / "calibration.json",
+                default=recognizer.default_threshold,
+            )
+            forecast.write_text(json.dumps(made, indent=1) + "\n")
         count = recognizer.index.pictures
         result = report(found, recognizer.calibration, threshold=recognizer.default_threshold, gallery=count)
     if as_json:

@@ -47,6 +47,30 @@ function wirePicking(root) {
 wirePicking(document);
 document.addEventListener("htmx:afterSwap", () => wirePicking(document));
 
+// What a threshold brings: the slider and the field follow each other
+
+for (const place of document.querySelectorAll("[data-forecast]")) {
+  const slider = place.querySelector("input[type=range]"), told = place.querySelector("[data-told]");
+  const field = place.closest("form").elements.threshold;
+  const rows = [...place.querySelectorAll("tr[data-threshold]")].map(row => ({
+    threshold: Number(row.dataset.threshold),
+    shares: [...row.cells].slice(1).map(cell => parseFloat(cell.textContent)),
+  }));
+  const show = () => {
+    const value = Number(slider.value);
+    const above = rows.find(row => row.threshold >= value) ?? rows.at(-1), below = rows.findLast(row => row.threshold <= value) ?? rows[0];
+    const part = above === below ? 0 : (value - below.threshold) / (above.threshold - below.threshold);
+    const shares = below.shares.map((share, i) => (share + part * (above.shares[i] - share)).toFixed(1));
+    const values = { threshold: value, answered: shares[0], wrong: shares[1], missing: shares[2] };
+    told.textContent = told.dataset.told.replace(/\[(\w+)\]/g, (_, name) => values[name]);
+  };
+  slider.hidden = told.hidden = false;
+  slider.disabled = field.matches(":disabled");
+  slider.addEventListener("input", () => { field.value = slider.value; show(); });
+  field.addEventListener("input", () => { slider.value = field.value || slider.dataset.default; show(); });
+  show();
+}
+
 // The part of a missed photo that is the picture: drawn with the pointer, or typed
 
 for (const miss of document.querySelectorAll("[data-miss]")) {

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=s
 FILMED = 3
 DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 PAGES = ("", "/channels", "/channels/one?channel=shelf", "/pictures?channel=shelf", "/pictures?channel=shelf&view=list",
-         "/add?channel=shelf", "/try", "/statistics", "/users", "/health")  # fmt: skip
+         "/add?channel=shelf", "/try", "/statistics", "/misses", "/users", "/health")  # fmt: skip
 ANSWERED = """before =>
     Number(document.querySelector("[data-figure=answered]").textContent.replace("\\u202f", "")) > before"""
 UNNAMED = """() =>
@@ -123,6 +123,23 @@ class TestMainPath:
         assert page.is_checked(".tile input[type=checkbox]")
         page.select_option("select[name=state]", "off")
         page.wait_for_url(re.compile("state=off"))
+
+    def test_the_slider_of_a_threshold(self, page: Page, ann: Caller, shelf: str) -> None:
+        """It and the field follow each other, and the sentence tells what was measured there."""
+        sign_in(page, **ann.fields)
+        page.goto(f"/console/pictures?channel={shelf}")
+        page.click(".tile .name")
+        slider, told = page.locator("[data-forecast] input[type=range]"), page.locator("[data-told]")
+        page.fill("[name=threshold]", "99")
+        assert slider.input_value() == "99"
+        high = told.text_content() or ""
+        assert high.startswith("At 99:")
+        assert "[" not in high
+        slider.fill("60")
+        assert page.input_value("[name=threshold]") == "60"
+        assert told.text_content() != high
+        page.fill("[name=threshold]", "")
+        assert float(slider.input_value()) == pytest.approx(85, abs=0.5)
 
     def test_live_figures(self, page: Page, console: Server, ann: Caller, shelf: str) -> None:
         sign_in(page, password=PASSWORD)

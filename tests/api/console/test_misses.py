@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from api.rules.misses import EVERY_SECONDS
 from tests.api.console.conftest import signed_in
+from tests.support.browser import MISSING, chromium, watched_page
 from tests.support.console_pages import Visit
 from tests.support.drawn import encoded, poster
 from tests.support.drawn_pictures import flat, photo_of, picture
@@ -103,6 +105,31 @@ def test_photos(visit: Visit, keeping: Server, carl: Caller) -> None:
     assert not [form for form in reader.get("/console/misses").forms if "/misses/" in form.action]
     assert reader.post("/console/misses/remove", {"csrf": reader.token, "miss": "1"}).status == 403
     reader.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+def test_drawing_the_part(keeping: Server, carl: Caller, visit: Visit, tmp_path: Path) -> None:
+    """With the pointer: the marked part follows, and so do the numbers that are sent."""
+    assert len(groups(visit)) == 2
+    with chromium(tmp_path / "no film") as browser, watched_page(browser, keeping.base) as page:
+        page.goto("/console")
+        for name, value in carl.fields.items():
+            page.fill(f"[name={name}]", value)
+        page.press("[name=secretkey]", "Enter")
+        page.wait_for_url("**/console")
+        page.goto("/console/misses")
+        photo = page.locator("[data-crop]").first
+        box = photo.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.3 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.9 * box["height"], steps=4)
+        page.mouse.up()
+        sides = [int(page.locator(f"[name={side}]").first.input_value()) for side in ("left", "top", "right", "bottom")]
+        assert np.abs(np.array(sides) - [20, 30, 70, 90]).max() <= 1
+        rect = photo.locator("rect")
+        assert (rect.get_attribute("x"), rect.get_attribute("width")) == (str(sides[0]), str(sides[2] - sides[0]))
 
 
 def test_refused(visit: Visit) -> None:
