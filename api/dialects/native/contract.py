@@ -34,6 +34,8 @@ class Call:
     """Of HTTP, beside its success."""
     example: Any = None
     """An answer."""
+    answers: str = ""
+    """Content type of a success; empty: JSON."""
 
 
 def rules(settings: Settings) -> FormRules:
@@ -161,4 +163,5 @@ EXPORT = Call(
     "lines that tell of each. It can be imported again. The full pair is needed.",
     parameters=(Value(name="channel", about="Which one.", required=True, example="books"),),
     statuses=(401, 403, 404, 429, 500, 503),
+    answers="application/x-tar",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIFormat
 
 from api.dialects.native.codes import ROWS
 from api.dialects.native.contract import Call
@@ -16,7 +17,7 @@ def documented(call: Call) -> type[Operation]:
         about=call.about,
         parameters=[parameter(value) for value in call.parameters],
         body=_body(call),
-        answers={status: _refusal(status) for status in call.statuses},
+        answers={**_archive(call), **{status: _refusal(status) for status in call.statuses}},
         example=call.example,
     )
 
@@ -26,8 +27,16 @@ def _body(call: Call) -> RequestBody | None:
         return body_of(call.fields, kind=FORM)
     if call.body is None:
         return None
-    kinds = ("application/x-tar", "application/zip", "application/x-ndjson")
+    kinds = ("application/octet-stream", "application/x-tar", "application/zip", "application/x-ndjson")
     return RequestBody(content={kind: OpenAPIMediaType(schema=schema_of(call.body)) for kind in kinds}, required=True)
+
+
+def _archive(call: Call) -> dict[int, OpenAPIResponse]:
+    """The success of a call that answers no JSON."""
+    if not call.answers:
+        return {}
+    schema = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+    return {200: answer_of("The archive.", schema=schema, kind=call.answers)}
 
 
 def _refusal(status: int) -> OpenAPIResponse:
