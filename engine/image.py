@@ -123,7 +123,8 @@ class EncodedImage:
         self._check_size(limits)
         if self._name in _DECODER_TELLS:
             with _decoder_errors(self._name), _opened(self._name, self._container.data) as picture:
-                turned = 1 if self._name == "HEIC" else picture.getexif().get(_EXIF_ORIENTATION, 1)
+                told = 1 if self._name == "HEIC" else picture.getexif().get(_EXIF_ORIENTATION, 1)
+                turned = told if isinstance(told, int) and 1 <= told <= 8 else 1
                 self._container = replace(self._container, size=picture.size, orientation=turned)
             self._check_size(limits)
         width, height = self._stored = self._container.size

@@ -26,7 +26,7 @@ from engine.describe.features import feature_fingerprint
 from engine.describe.keypoints import DetectorSettings
 from engine.describe.patch_model import PatchModel
 from engine.enrol.preparation import PreparedPicture, prepare_picture
-from engine.errors import DataFolderLocked, ModelMismatch, PictureNotFound, ReadOnlyData
+from engine.errors import DataFolderLocked, ModelMismatch, PictureNotFound, ReadOnlyData, TooFewFeatures
 from engine.image import EncodedImage
 from engine.index import snapshot
 from engine.index.embedded import EmbeddedIndex
@@ -354,8 +354,9 @@ class Recognizer:
         clock = Clock()
         found = self._recognised(photo, channels, clock, k=k, frames=frames)
         if mirrored and found.answer is None:
-            other = self._recognised(photo, channels, clock, k=k, mirrored=True)
-            found = other if other.answer is not None else found
+            with contextlib.suppress(TooFewFeatures):  # it may have one keypoint fewer
+                other = self._recognised(photo, channels, clock, k=k, mirrored=True)
+                found = other if other.answer is not None else found
         return dataclasses.replace(found, timings_ms=clock.milliseconds)
 
     def _recognised(

@@ -21,6 +21,8 @@ from engine.errors import InvalidValue, PictureNotFound
 
 SHOWN = 50
 """Groups on the page, those with most photos first."""
+MOST_NUMBER = 2**63
+"""Beyond it SQLite has no numbers."""
 SIDES = ("left", "top", "right", "bottom")
 _PRIVATE = {"Cache-Control": "private, max-age=3600"}
 
@@ -93,7 +95,7 @@ async def photo(request: AnyRequest, console: ConsoleHere, number: FromPath[int]
 def _own(console: Console, visitor: Visitor, number: int) -> Miss:
     """Raises NotFoundException."""
     store = console.service.misses.store
-    found = None if store is None else store.get(number)
+    found = None if store is None or number >= MOST_NUMBER else store.get(number)
     if found is None or visitor.user_id not in (None, found.user_id):
         raise NotFoundException
     return found

@@ -30,6 +30,13 @@ MOST_AT_ONCE = 8
 """Images that are fetched at the same time: names are looked up by a thread each, which nothing can stop."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are the IPv4 address that a translator speaks to."""
+_OF_HTTPCORE = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+)
+"""What a connection fails with."""
 _UNREACHABLE = "it leads to no public address that answers"
 _log = logging.getLogger(__name__)
 
@@ -83,7 +90,7 @@ class Fetcher:
         except TimeoutError as error:
             _log.warning("%s was not fetched: too slow", field)
             raise NotFetched(field, f"no answer within {self._settings.image_url_seconds:g} s") from error
-        except (_NotPublic, OSError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+        except (_NotPublic, UnicodeError, OSError, *_OF_HTTPCORE) as error:
             _log.warning("%s was not fetched: %s", field, error or type(error).__name__)
             raise NotFetched(field, _UNREACHABLE) from error
 

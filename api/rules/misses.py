@@ -36,7 +36,8 @@ MOST = 5_000
 """Photos that are kept, about 100 KB each; beyond it the oldest go."""
 EVERY_SECONDS = 2.0
 """Of one client no more photos are looked at than one in so long: a camera sends several a second of the same thing."""
-WAITING = 8
+WAITING = 4
+"""Photos that wait to be looked at; beyond it they are not kept."""
 NEAREST = 3
 """Clusters with which a photo is compared, by the global descriptor."""
 SAME_INLIERS = 20
@@ -76,9 +77,10 @@ class MissRules:
         if self.store is None:
             return
         key, now = (user_id, channel, client), time.monotonic()
-        if now - self._seen.pop(key, -EVERY_SECONDS) < EVERY_SECONDS or self._queue.full():
+        if now - self._seen.get(key, -EVERY_SECONDS) < EVERY_SECONDS or self._queue.full():
             return
         self._seen[key] = now
+        self._seen.move_to_end(key)
         if len(self._seen) > _MOST_CLIENTS:
             self._seen.popitem(last=False)
         self._queue.put_nowait(_Offered(user_id, channel or "", photo))

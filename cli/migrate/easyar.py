@@ -36,15 +36,18 @@ def found(client: httpx.Client, keys: Mapping[str, str]) -> Iterator[Found]:
 
 
 def _found(target_id: str, shown: Mapping[str, Any]) -> Found:
-    known = uuid.UUID(target_id)
+    try:
+        known = str(uuid.UUID(target_id))
+    except ValueError:  # an id of another kind: a UUID that is always the same stands for it
+        known = str(uuid.uuid5(uuid.NAMESPACE_URL, f"easyar:{target_id}"))
     mine = {"name": str(shown.get("name", "")), "size": str(shown.get("size", ""))}
     mine = {name: value for name, value in mine.items() if value}
     facts: dict[str, Any] = {**mine, "allowSimilar": str(shown.get("allowSimilar", "0")) == "1", "others": {}}
     return Found(
         id=target_id,
         name=str(shown.get("name", "")),
-        identifier=known.hex,
-        uuid=str(known),
+        identifier=known.replace("-", ""),
+        uuid=known,
         metadata=str(shown.get("meta") or ""),
         active=str(shown.get("active", "1")) == "1",
         facts={FACTS: facts},

@@ -96,6 +96,7 @@ def test_an_operators_host() -> None:
             "\0",
             "http://0177.0.0.1/",
         ),
+        *("http://" + "a" * 70 + ".example/", "http://" + ".".join(["a"] * 200) + "/", "http://-./", "http://../"),
     ],
 )
 def test_no_address(url: str) -> None:
