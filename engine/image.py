@@ -284,7 +284,7 @@ def _to_rgb(picture: Image.Image, reduction: int) -> ColorImage:
     deep = picture.mode.startswith("I;16")
     top, ground = 255, _WHITE
     if deep:
-        top = _top(int(picture.getextrema()[1]))  # type: ignore[arg-type]  # a pair of numbers: there is one channel
+        top = _top(int(np.asarray(picture).max()))  # Pillow tells the extremes of one order of bytes only
     elif clear:
         ground = _ground(picture)
     rows = max(1, _STRIP_PIXELS // (width * reduction)) * reduction

@@ -95,7 +95,7 @@ async def photo(request: AnyRequest, console: ConsoleHere, number: FromPath[int]
 def _own(console: Console, visitor: Visitor, number: int) -> Miss:
     """Raises NotFoundException."""
     store = console.service.misses.store
-    found = None if store is None or number >= MOST_NUMBER else store.get(number)
+    found = None if store is None or not 0 < number < MOST_NUMBER else store.get(number)
     if found is None or visitor.user_id not in (None, found.user_id):
         raise NotFoundException
     return found

@@ -30,6 +30,9 @@ MOST_AT_ONCE = 8
 """Images that are fetched at the same time: names are looked up by a thread each, which nothing can stop."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are the IPv4 address that a translator speaks to."""
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that is given to anybody (IANA, "IPv6 Global Unicast Address Assignments"): what lies outside is local, carries
+another address, or is reserved."""
 _OF_HTTPCORE = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -160,6 +163,8 @@ def is_public(address: str) -> bool:
             within = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         if within is not None:
             return is_public(str(within))
+        if parsed not in _UNICAST:
+            return False
     return parsed.is_global and not parsed.is_multicast
 
 

@@ -70,6 +70,12 @@ class Cluster:
     """The sharpest."""
 
 
+def remove_all(folder: Path) -> None:
+    """Whatever was kept there."""
+    for ending in ("", "-wal", "-shm"):
+        (folder / f"{NAME}{ending}").unlink(missing_ok=True)
+
+
 class MissStore:
     """Safe for use by many threads."""
 
@@ -85,12 +91,13 @@ class MissStore:
         with self._lock:
             self._connection.close()
 
-    def heads(self, user_id: int) -> tuple[list[int], FloatArray]:
+    def heads(self, user_id: int, *, dimension: int) -> tuple[list[int], FloatArray]:
         """Numbers of the user's clusters, and (N, G) float32 global descriptors of their first photos, on the unit
-        sphere."""
+        sphere. dimension: G; what another model described is passed over."""
         with self._lock:
             rows = self._connection.execute(
-                "SELECT id, vector FROM miss WHERE user_id = ? AND id = cluster ORDER BY id", (user_id,)
+                "SELECT id, vector FROM miss WHERE user_id = ? AND id = cluster AND length(vector) = ? ORDER BY id",
+                (user_id, dimension),
             ).fetchall()
         if not rows:
             return [], np.zeros((0, 1), np.float32)

@@ -49,6 +49,8 @@ State = Literal["waiting", "running", "done", "failed", "stopped"]
 ENDED = ("done", "failed", "stopped")
 MOST_WAITING = 8
 """Imports that wait or run; beyond it: busy."""
+_ASKED_AGAIN = 50
+"""Pictures after which it is looked again whether the user may still add."""
 MOST_KEPT = 100
 """Reports of imports that have ended; the oldest are removed."""
 FOLDER = "imports"
@@ -82,6 +84,8 @@ class Job(msgspec.Struct, kw_only=True):
     refused: int = 0
     begun_at: float
     """Seconds since 1970."""
+    to_stop: bool = False
+    """Whether it was asked to stop."""
 
 
 class ImportRules:
@@ -100,7 +104,6 @@ class ImportRules:
         self._access, self._pictures, self._fetcher = access, pictures, fetcher
         self.folder = catalogue.folder / FOLDER
         self._jobs: dict[str, Job] = {}
-        self._to_stop: set[str] = set()
         self._wakes = asyncio.Event()
         self._receiving = 0
 
@@ -149,18 +152,20 @@ class ImportRules:
         except FileNotFoundError:
             return []
 
-    def stop(self, job: Job) -> None:
-        """Ends it after the picture that is being added; what was added stays."""
+    async def stop(self, job: Job) -> None:
+        """Ends it after the picture that is being added, also if the server ends before; what was added stays."""
         if job.state not in ENDED:
-            self._to_stop.add(job.id)
+            job.to_stop = True
+            await asyncio.to_thread(self._save, job)
             self._wakes.set()
 
     async def run(self) -> None:
-        """Goes on with what an earlier server had accepted, then works off what comes, until it is cancelled."""
+        """Goes on with what an earlier server had accepted, then works off what comes, until it is cancelled. `_jobs`
+        is touched on the event loop alone."""
         if self._catalogue.read_only:
             return
         try:
-            await asyncio.to_thread(self._load)
+            self._load()
         except OSError:
             _log.exception("the imports of before cannot be read: they wait for the next start")
         while True:
@@ -172,6 +177,8 @@ class ImportRules:
             await self._work_off(min(waiting, key=lambda job: job.begun_at))
 
     def _load(self) -> None:
+        """Reads a hundred small files at most, before the first request: nothing else may touch the folder "
+        "meanwhile."""
         if not self.folder.is_dir():
             return
         for path in self.folder.glob("*.json"):
@@ -188,13 +195,16 @@ class ImportRules:
         self._forget()
 
     async def _work_off(self, job: Job) -> None:
-        job.state, job.added, job.present, job.refused, job.reason = "running", 0, 0, 0, ""
+        """What the report tells already was done by an earlier server, and is not done again: it may be removed "
+        "since."""
+        job.state, job.reason = "running", ""
         try:
-            with self._path(job, "jsonl").open("wb", buffering=0) as report:
-                async for item in self._imported(job):
-                    setattr(job, item.state, getattr(job, item.state) + 1)
+            done = await asyncio.to_thread(self._take_up, job)
+            with self._path(job, "jsonl").open("ab", buffering=0) as report:
+                async for item in self._imported(job, done):
                     report.write(msgspec.json.encode(item) + b"\n")
-            job.state = "stopped" if job.id in self._to_stop else "done"
+                    setattr(job, item.state, getattr(job, item.state) + 1)
+            job.state = "stopped" if job.to_stop else "done"
         except ObverseError as error:
             job.state, job.reason = "failed", str(error)
             if isinstance(error, StorageError):
@@ -202,20 +212,28 @@ class ImportRules:
         except Exception as error:  # whatever it is, the imports behind it must go on
             job.state, job.reason = "failed", "it failed on the server"
             _log.exception("an import failed", exc_info=error)
-        self._to_stop.discard(job.id)
         try:
             await asyncio.to_thread(self._save, job)
             await asyncio.to_thread(self._path(job, "body").unlink, missing_ok=True)
-            await asyncio.to_thread(self._forget)
+            self._forget()
         except OSError:
             _log.exception("how an import ended cannot be saved: it comes again with the next start")
 
-    async def _imported(self, job: Job) -> AsyncIterator[Item]:
-        """Raises what no later picture would fare better with: QuotaExceeded, StorageError, ChannelNotFound,
-        ForeignChannel, and InvalidValue for an archive that cannot be read."""
-        user = await asyncio.to_thread(self._accounts.user_by_id, job.user)
-        if user.disabled:
-            raise WrongCredentials("the user is disabled")
+    def _take_up(self, job: Job) -> int:
+        """How many pictures the report tells of, which the job's counts are set to; a line that was cut is cut off."""
+        path = self._path(job, "jsonl")
+        text = path.read_bytes() if path.exists() else b""
+        whole = text[: text.rfind(b"\n") + 1]
+        if len(whole) < len(text):
+            os.truncate(path, len(whole))
+        states = [msgspec.json.decode(line, type=Item).state for line in whole.splitlines()]
+        job.added, job.present, job.refused = (states.count(state) for state in ("added", "present", "refused"))
+        return len(states)
+
+    async def _imported(self, job: Job, done: int) -> AsyncIterator[Item]:
+        """Of the entries behind the first `done`. Raises what no later picture would fare better with: QuotaExceeded,
+        StorageError, ChannelNotFound, ForeignChannel, and InvalidValue for an archive that cannot be read."""
+        user = await self._user(job)
         asks(user.id)
         path = self._path(job, "body")
         with contextlib.ExitStack() as opened:
@@ -227,16 +245,27 @@ class ImportRules:
             else:
                 entries = await asyncio.to_thread(lambda: list(read_list(path.read_bytes().splitlines(), key="url")))
             job.total = len(entries)
-            for entry in entries:
-                if job.id in self._to_stop:
+            for number, entry in enumerate(entries[done:]):
+                if job.to_stop:
                     return
+                if number % _ASKED_AGAIN == 0:
+                    user = await self._user(job)
                 yield await self._one(user, job, entry, archive)
+
+    async def _user(self, job: Job) -> User:
+        """Raises WrongCredentials where the user was disabled."""
+        user = await asyncio.to_thread(self._accounts.user_by_id, job.user)
+        if user.disabled:
+            raise WrongCredentials("the user is disabled")
+        return user
 
     async def _one(self, user: User, job: Job, entry: Entry, archive: Archive | None) -> Item:
         try:
             if entry.wrong:
                 raise InvalidValue(entry.name[:200], entry.wrong)
             check_values(identifier=entry.identifier, metadata=entry.metadata, threshold=entry.threshold)
+            if len(entry.metadata.encode("utf-8")) > self._settings.max_metadata_bytes:
+                raise InvalidValue("metadata", f"at most {self._settings.max_metadata_bytes} bytes")
             limit = self._settings.max_image_bytes
             if archive is not None:
                 image = await asyncio.to_thread(lambda: archive.read(entry.name, limit=limit))

@@ -19,7 +19,7 @@ import numpy as np
 
 from api.edge.door import Lane
 from api.errors import Busy
-from api.misses.store import WHOLE, Box, Cluster, Miss, MissStore
+from api.misses.store import WHOLE, Box, Cluster, Miss, MissStore, remove_all
 from api.settings import Settings
 from engine.catalogue import Catalogue
 from engine.errors import ObverseError
@@ -61,11 +61,15 @@ class MissRules:
         self._queue: asyncio.Queue[_Offered] = asyncio.Queue(WAITING)
         self._seen: OrderedDict[tuple[int, str | None, str], float] = OrderedDict()
         self.store: MissStore | None = None
-        if settings.keep_misses_hours and not catalogue.read_only:
-            try:
-                self.store = MissStore(catalogue.folder)
-            except sqlite3.Error:
-                _log.exception("missed photos cannot be kept")
+        if catalogue.read_only:
+            return
+        if not settings.keep_misses_hours:
+            remove_all(catalogue.folder)  # of a time when they were kept
+            return
+        try:
+            self.store = MissStore(catalogue.folder)
+        except sqlite3.Error:
+            _log.exception("missed photos cannot be kept")
 
     @property
     def on(self) -> bool:
@@ -99,7 +103,7 @@ class MissRules:
                 await self._lane.run(lambda: self._keep(offered))  # noqa: B023  # it is run before the next turn
             except (TimeoutError, Busy, ObverseError):  # nothing came, or no time for it, or it shows too little
                 continue
-            except sqlite3.Error:
+            except Exception:  # whatever it is: what is old must go all the same
                 _log.exception("a missed photo cannot be kept")
 
     def clusters(self, *, user_id: int | None, limit: int) -> list[Cluster]:
@@ -165,7 +169,7 @@ class MissRules:
 
     def _nearest(self, user_id: int, vector: bytes) -> list[int]:
         assert self.store is not None
-        numbers, known = self.store.heads(user_id)
+        numbers, known = self.store.heads(user_id, dimension=len(vector))
         if not numbers:
             return []
         likeness = known @ np.frombuffer(vector, np.int8).astype(np.float32)

@@ -38,8 +38,9 @@ def export_pictures(
     with contextlib.closing(Catalogue(data)) as catalogue:
         known = catalogue.channel(channel)
         count = catalogue.count(channel)
+        file = part.open("xb")  # another's stays: it is not ours to remove
         try:
-            with part.open("xb") as file:
+            with file:
                 for piece in exported(catalogue, known):
                     file.write(piece)
             part.rename(out)

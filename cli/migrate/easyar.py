@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import time
 import uuid
@@ -58,7 +57,7 @@ def _found(target_id: str, shown: Mapping[str, Any]) -> Found:
 def _decoded(text: object) -> bytes | None:
     try:
         return base64.b64decode(str(text or ""), validate=True) or None
-    except binascii.Error:
+    except ValueError:
         return None
 
 

@@ -34,11 +34,15 @@ LIST_BYTES = 200_000_000
 """Of all lists of an archive together."""
 _HEADER_BYTES = 65_536
 """Of one extended header of a tar, which holds a long name."""
-_DIRECTORY_BYTES = 100_000_000
-"""Of a zip's directory."""
+_DIRECTORY_BYTES = 20_000_000
+"""Of a zip's directory, which takes six times as much memory while it is read."""
+_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Ways of packing a zip's files that Python unpacks piece by piece; of the others it unpacks a whole piece at once,
+however much that is."""
 _PAGE = 100
 _PART = 10_000
-"""Pictures of which one list of an export tells."""
+_PART_BYTES = 10_000_000
+"""Pictures of which one list of an export tells, and about its bytes: it ends with either."""
 _LIST = re.compile(r"manifest(-[0-9]+)?\.jsonl")
 _BLOCK = tarfile.BLOCKSIZE
 
@@ -111,6 +115,8 @@ class Archive:
     def read(self, name: str, *, limit: int) -> bytes:
         """A file's bytes. Raises ImageTooLarge above `limit`, InvalidValue where they are damaged."""
         at, size = self._members[name]
+        if self._zip is not None and self._zip.getinfo(name).compress_type not in _WAYS:
+            raise InvalidValue("archive", f"the file {name!r} in it stored, or packed by deflate")
         if size > limit:
             raise ImageTooLarge("bytes", size, limit)
         if self._zip is None:
@@ -135,15 +141,17 @@ class Archive:
         self._file.seek(max(0, size - 65_536 - 22 - 76))
         tail = self._file.read()
         # ZIP application note 6.3.10: 4.3.16 the end of the directory, 4.3.14 the same for large files.
-        end, large = tail.rfind(b"PK\x05\x06"), tail.rfind(b"PK\x06\x06")
+        end = tail.rfind(b"PK\x05\x06")
+        large = tail.rfind(b"PK\x06\x06", 0, end) if tail[end - 20 : end - 16] == b"PK\x06\x07" else -1
         try:
-            (directory,) = struct.unpack_from("<I", tail, end + 12)
-            if directory == 0xFFFFFFFF and large >= 0:
-                (directory,) = struct.unpack_from("<Q", tail, large + 40)
-            if end < 0 or directory > _DIRECTORY_BYTES:
-                raise InvalidValue("archive", f"a zip whose directory has at most {_DIRECTORY_BYTES} bytes")
+            count, directory = struct.unpack_from("<HI", tail, end + 10)
+            if large >= 0:  # it counts, whatever the other says
+                count, directory = struct.unpack_from("<QQ", tail, large + 32)
+            if end < 0 or directory > _DIRECTORY_BYTES or count > MOST_ENTRIES:
+                rule = f"a zip of at most {MOST_ENTRIES} files whose directory has at most {_DIRECTORY_BYTES} bytes"
+                raise InvalidValue("archive", rule)
             return zipfile.ZipFile(self._file)
-        except (zipfile.BadZipFile, struct.error, ValueError, OverflowError, OSError) as error:
+        except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, OverflowError, OSError) as error:
             raise InvalidValue("archive", "a zip that is whole") from error
 
     def _zipped(self) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -167,7 +175,8 @@ class Archive:
                 raise InvalidValue("archive", f"lists of at most {LIST_BYTES} bytes together") from error
             spent += len(text)
             told |= {entry.name: entry for entry in read_list(text.splitlines(), key="file")}
-        files = [name for name in self._members if name not in lists and _is_a_picture(name)]
+        listed = set(lists)
+        files = [name for name in self._members if name not in listed and (name in told or _is_a_picture(name))]
         entries = [told.pop(name) if name in told else _named(name) for name in files]
         missing = "the archive holds no such file"
         return [*entries, *(entry if entry.wrong else replace(entry, wrong=missing) for entry in told.values())]
@@ -184,7 +193,7 @@ def read_list(lines: Iterable[bytes], *, key: str) -> Iterator[Entry]:
         try:
             told = json.loads(line)
             yield _entry(told, key)
-        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        except (ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError):
             rule = f"a JSON object with `{key}` as text; metadata as text, matchratio 0 to 100, active true or false"
             yield Entry(name=f"line {number}", identifier="", wrong=rule)
 
@@ -197,6 +206,8 @@ def _entry(told: dict[str, Any], key: str) -> Entry:
     right = all(isinstance(text, str) for text in texts) and not isinstance(ratio, bool)
     if not name or not right or (active is not None and not isinstance(active, bool)):
         raise TypeError
+    for text in texts:
+        text.encode("utf-8")  # halves of a pair, of which JSON may tell, are no text: ValueError
     if uuid is not None and not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", uuid):
         raise ValueError
     return Entry(
@@ -235,7 +246,7 @@ def _tarred(file: BinaryIO) -> Iterator[tuple[str, tuple[int, int]]]:
         if count > MOST_ENTRIES:
             raise InvalidValue("archive", f"at most {MOST_ENTRIES} files")
         try:
-            info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+            info = tarfile.TarInfo.frombuf(header, "utf-8", "backslashreplace")
         except tarfile.HeaderError as error:
             raise InvalidValue("archive", "a tar (not compressed) or a zip that is whole") from error
         body = at + _BLOCK
@@ -247,7 +258,7 @@ def _tarred(file: BinaryIO) -> Iterator[tuple[str, tuple[int, int]]]:
                 raise InvalidValue("archive", f"names of at most {_HEADER_BYTES} bytes")
             text = file.read(info.size)
             is_gnu = info.type == tarfile.GNUTYPE_LONGNAME
-            long_name = text.rstrip(b"\0").decode("utf-8", "surrogateescape") if is_gnu else _pax_name(text)
+            long_name = text.rstrip(b"\0").decode("utf-8", "backslashreplace") if is_gnu else _pax_name(text)
         elif info.isreg():
             name, long_name = long_name or info.name, ""
             yield name, (body, info.size)
@@ -260,7 +271,7 @@ def _tarred(file: BinaryIO) -> Iterator[tuple[str, tuple[int, int]]]:
 def _pax_name(text: bytes) -> str:
     """The path among the records, "LENGTH KEY=VALUE\\n" each; empty where there is none."""
     found = re.search(rb"(?:^|\n)[0-9]{1,6} path=([^\n]*)\n", text)
-    return found[1].decode("utf-8", "surrogateescape") if found else ""
+    return found[1].decode("utf-8", "backslashreplace") if found else ""
 
 
 # A channel as an archive
@@ -270,7 +281,7 @@ def exported(catalogue: Catalogue, channel: Channel) -> Iterator[bytes]:
     """A tar of the channel's kept pictures and of lists that tell of all of them, in pieces: it is never held whole.
     Raises ChannelNotFound."""
     lines: list[bytes] = []
-    after, parts = "", 0
+    after, parts, told = "", 0, 0
     while page := catalogue.browse(channel, Wanted(), after=after, limit=_PAGE):
         after = page[-1].identifier
         for glimpse in page:
@@ -282,10 +293,11 @@ def exported(catalogue: Catalogue, channel: Channel) -> Iterator[bytes]:
             if jpeg is not None:
                 yield from _in_tar(f"{picture.identifier}.jpg", jpeg, picture.updated_at)
             lines.append(_told(picture, name))
-        if len(lines) >= _PART:
-            parts += 1
-            yield from _in_tar(f"manifest-{parts}.jsonl", b"".join(lines), 0)
-            lines.clear()
+            told += len(lines[-1])
+            if len(lines) >= _PART or told >= _PART_BYTES:
+                parts, told = parts + 1, 0
+                yield from _in_tar(f"manifest-{parts}.jsonl", b"".join(lines), 0)
+                lines.clear()
     if lines or not parts:
         yield from _in_tar(f"manifest-{parts + 1}.jsonl", b"".join(lines), 0)
     yield bytes(2 * _BLOCK)

@@ -158,7 +158,7 @@ async def show_import(service: Service, header: str, asked: Mapping[str, str], n
 async def stop_import(service: Service, header: str, number: str) -> wire.Import:
     user = await service.door.short.run(lambda: login(service, header, {}, reads_only=False))
     job = service.imports.job(user, number)
-    service.imports.stop(job)
+    await service.imports.stop(job)
     return wire.of_job(job)
 
 

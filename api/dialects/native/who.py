@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 
 from api.accounts.store import User
@@ -24,6 +23,6 @@ def _of_header(header: str) -> tuple[str, str]:
         raise WrongCredentials("send the key pair as HTTP Basic: Authorization: Basic base64(username:secretkey)")
     try:
         username, _, secret = base64.b64decode(rest.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # no base64, no ASCII, or no UTF-8 within
         raise WrongCredentials("the header Authorization cannot be read") from error
     return username, secret

@@ -11,9 +11,10 @@ import pytest
 from tests.api.console.conftest import PASSWORD
 from tests.support import service_commands
 from tests.support.browser import MISSING, chromium, film_of, watched_page
+from tests.support.console_pages import Visit
 from tests.support.drawn_pictures import flat, photo_of, picture
 from tests.support.paths import ROOT
-from tests.support.running_server import Caller, Server
+from tests.support.running_server import Caller, Server, make_channel, make_user
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -248,6 +249,29 @@ class TestSizes:
                 assert wide <= 0, path
                 unnamed = page.evaluate(UNNAMED)
                 assert unnamed == [], path
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_long_names(browser: Browser, console: Server, operator: Visit, size: dict[str, int]) -> None:
+    """The longest channel, user, identifier and change that there can be make no page wider than the screen."""
+    width = size["width"]
+    owner = make_user(console.folder, f"{'W' * 60}{width}")
+    name = make_channel(console.folder, f"{'w' * 60}{width}", owner)
+    identifier = "M" * 50
+    assert console.code("AddImage", owner, picture(width), channel=name, identifier=identifier) == 0
+    assert console.call("FindImage", owner, photo_of(width), channel=name)["identifier"] == identifier
+    quota = {"csrf": operator.token, "channel": name, "quota": "5"}
+    assert operator.post("/console/channels/quota", quota).status == 200
+    with watched_page(browser, console.base, viewport=size) as page:
+        sign_in(page, password=PASSWORD)
+        too_wide = {}
+        own = (f"/channels/one?channel={name}", f"/pictures?channel={name}", f"/statistics?channel={name}")
+        for path in (*PAGES, *own):
+            page.goto(f"/console{path}")
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            if wide > 0:
+                too_wide[path] = wide
+        assert too_wide == {}
 
 
 def test_without_scripts(browser: Browser, console: Server, ann: Caller, box: str) -> None:

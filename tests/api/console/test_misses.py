@@ -97,6 +97,7 @@ def test_photos(visit: Visit, keeping: Server, carl: Caller) -> None:
     other = signed_in(keeping, **make_user(keeping.folder, "dora").fields)
     assert other.client.get(address).status_code == 404
     assert other.client.get(f"/console/misses/{10**30}/photo.jpg").status_code == 404
+    assert other.client.get(f"/console/misses/-{10**30}/photo.jpg").status_code == 404
     assert groups(other) == []
     answer = other.post("/console/misses/remove", {"csrf": other.token, "miss": address.split("/")[-2]})
     assert answer.status == 404

@@ -288,5 +288,15 @@ def test_shares() -> None:
 def test_is_public() -> None:
     assert is_public("93.184.215.14")
     assert is_public("2606:2800:21f:cb07:6820:80da:af6b:8b2c")
-    for address in ("fe80::1%eth0", "::ffff:10.0.0.1", "2001:0:7f00:1::", "no address", "ff02::1", "240.0.0.1"):
+    for address in (
+        "fe80::1%eth0",
+        "::ffff:10.0.0.1",
+        "2001:0:7f00:1::",
+        "no address",
+        "ff02::1",
+        "240.0.0.1",
+        "fec0::1",
+    ):
+        assert not is_public(address)
+    for address in ("64:ff9b:1::7f00:1", "::ffff:0:127.0.0.1", "::127.0.0.1", "5f00::1", "4000::1"):
         assert not is_public(address)

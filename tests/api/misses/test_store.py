@@ -34,9 +34,10 @@ def test_groups(store: MissStore) -> None:
     assert (first.best.id, last.id) == (second, lonely)
     assert len(store.clusters(user_id=None, limit=10)) == 3
     assert len(store.clusters(user_id=None, limit=2)) == 2
-    assert store.heads(1)[0] == [lonely, head]
-    assert np.allclose(np.linalg.norm(store.heads(1)[1], axis=1), 1)
-    assert store.heads(9)[0] == []
+    assert store.heads(1, dimension=8)[0] == [lonely, head]
+    assert np.allclose(np.linalg.norm(store.heads(1, dimension=8)[1], axis=1), 1)
+    assert store.heads(9, dimension=8)[0] == []
+    assert store.heads(1, dimension=9)[0] == []
     assert store.jpeg(second) == b"jpeg 70"
     assert store.jpeg(99) is None
     assert store.get(99) is None
@@ -58,7 +59,7 @@ def test_forgotten(store: MissStore) -> None:
     assert store.purge(before=15, most=100) == 1
     (group,) = store.clusters(user_id=1, limit=10)
     assert (group.id, group.count) == (second, 2)
-    assert store.heads(1)[0] == [second]
+    assert store.heads(1, dimension=8)[0] == [second]
     assert store.purge(before=0, most=1) == 1
     (group,) = store.clusters(user_id=1, limit=10)
     assert (group.id, group.count) == (third, 1)

@@ -48,6 +48,8 @@ def test_of_one_client(rules: MissRules, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_off(tmp_path: Any) -> None:
     settings = Settings()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "misses.db").write_bytes(b"of a time when they were kept")
     with Recognizer.open(tmp_path / "data") as recognizer:
 
         async def use() -> None:

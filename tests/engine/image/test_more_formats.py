@@ -92,6 +92,8 @@ class TestRead:
         grey = np.asarray(PICTURE.convert("L"))
         deep = Image.fromarray((grey.astype(np.uint16) << 8) | grey)
         assert apart(saved(deep, "TIFF"), np.repeat(grey[..., None], 3, 2)) < 2
+        big_endian = Image.frombytes("I;16B", deep.size, np.asarray(deep).astype(">u2").tobytes())
+        assert apart(saved(big_endian, "TIFF"), np.repeat(grey[..., None], 3, 2)) < 2
         fax = PICTURE.convert("1")
         shown = np.repeat((np.asarray(fax) * 255)[..., None], 3, 2)
         assert apart(saved(fax, "TIFF", compression="group4"), shown) == 0
@@ -188,6 +190,15 @@ class TestHostile:
         assert apart(with_entries(*pointing)) < 1
         with pytest.raises(ImageTooLarge, match="entries"):
             decode(with_entries(*pointing[:1] * ENTRIES), long_side=640, limits=ALL)
+        for kind, tag in ((9, 256), (9, 257), (4, 259)):
+            told = struct.pack(f"{order}HHII", tag, kind, 1 if kind == 9 else 2, 9_000)
+            other = tiff[:4] + struct.pack(f"{order}I", len(body)) + body[8:]
+            directory = struct.pack(f"{order}H", number + 1) + told + entries + bytes(4)
+            with pytest.raises(TruncatedImage):
+                decode(other + directory, long_side=640, limits=ALL)
+        many = struct.pack(f"{order}HHII", 324, 4, 30_000, 8)
+        with pytest.raises(ImageTooLarge, match="strips"):
+            decode(with_entries(many), long_side=640, limits=ALL)
         palette = struct.pack(f"{order}HHII", 320, 3, 2_500_000, 8)
         with pytest.raises(ImageTooLarge, match="bytes of values"):
             decode(with_entries(palette), long_side=640, limits=ALL)

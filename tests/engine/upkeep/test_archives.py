@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import struct
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -131,6 +132,40 @@ class TestHostile:
         with pytest.raises(InvalidValue):
             archive(tmp_path, data)
 
+    def test_ways_of_packing(self, tmp_path: Path) -> None:
+        """Only those that are unpacked piece by piece: of the others 400 bytes may unfold to 400 MB at once."""
+        for way in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+            made = zipped({"a.jpg": bytes(10_000)}, way=way)
+            with archive(tmp_path, made) as found, pytest.raises(InvalidValue, match="deflate"):
+                found.read("a.jpg", limit=10**6)
+            with pytest.raises(InvalidValue):
+                archive(tmp_path, zipped({"manifest.jsonl": b"{}"}, way=way))
+
+    def test_two_directories(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where a zip tells its directory's size twice, the one counts that Python reads."""
+        made = zipped({f"{n}.jpg": b"a" for n in range(40)})
+        end = made.rindex(b"PK\x05\x06")
+        count, size, at = struct.unpack_from("<HII", made, end + 10)
+        large = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, size, at)
+        locator = b"PK\x06\x07" + struct.pack("<IQI", 0, end, 1)
+        small = bytearray(made[end:])
+        struct.pack_into("<HHI", small, 8, 1, 1, 50)
+        monkeypatch.setattr(archives, "_DIRECTORY_BYTES", 1_000)
+        with pytest.raises(InvalidValue, match="directory"):
+            archive(tmp_path, made[:end] + large + locator + bytes(small))
+
+    def test_names_that_are_no_text(self, tmp_path: Path) -> None:
+        """Of another encoding, or half a letter: told in letters that can be written, and the others are read."""
+        latin = tar({"caf_.jpg": b"a", "b.jpg": b"b"}).replace(b"caf_.jpg", b"caf\xe9.jpg")
+        latin = latin[:148] + b"%06o\0 " % sum(latin[:148] + b" " * 8 + latin[156:512]) + latin[156:]
+        with archive(tmp_path, latin) as found:
+            assert [entry.name for entry in found.entries] == ["caf\\xe9.jpg", "b.jpg"]
+            assert found.read("caf\\xe9.jpg", limit=10) == b"a"
+        lines = [b'{"file": "\\ud800"}', b'{"file": "a", "metadata": "\\ud800"}']
+        lines.append(b'{"file": "a", "matchratio": 1' + b"0" * 400 + b"}")
+        assert all(entry.wrong for entry in read_list(lines, key="file"))
+        assert len(list(read_list(lines, key="file"))) == 3
+
     def test_headers_that_claim(self, tmp_path: Path) -> None:
         """A name of gigabytes, a file longer than the archive, a zip's directory of gigabytes."""
         info = tarfile.TarInfo("././@LongLink")
@@ -208,6 +243,7 @@ def test_there_and_back(recognizer: Recognizer, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(archives, "_PART", 2)
     for seed in range(5):
         recognizer.add("one", f"poster.{seed}", encode_jpeg(poster(seed)), metadata=f"ä{seed}", threshold=60.0 + seed)
+    recognizer.add("one", ".hidden", encode_jpeg(poster(5)))
     recognizer.update("one", "poster.3", active=False)
     channel = recognizer.catalogue.channel("one")
     path = tmp_path / "one.tar"
@@ -216,7 +252,7 @@ def test_there_and_back(recognizer: Recognizer, tmp_path: Path, monkeypatch: pyt
         assert {f"poster.{seed}.jpg" for seed in range(5)} <= set(read.getnames())
     other = recognizer.add_channel("other")
     with Archive(path) as found:
-        assert len(found.entries) == 5
+        assert len(found.entries) == 6
         for one in found.entries:
             assert add_entry(recognizer, other, one, found.read(one.name, limit=10**7)) is not None
     for before, after in zip(recognizer.list("one"), recognizer.list("other"), strict=True):

@@ -70,11 +70,22 @@ class TestAnswers:
 class TestRefusals:
     @pytest.mark.parametrize(
         "header",
-        ["Basic", "Basic !!", "Basic YQ==", "Basic /w==", "Bearer abc", "Basic d3Jvbmc6d3Jvbmc=", "Basic Og=="],
+        [
+            "Basic",
+            "Basic !!",
+            "Basic YQ==",
+            "Basic /w==",
+            "Bearer abc",
+            "Basic d3Jvbmc6d3Jvbmc=",
+            "Basic Og==",
+            "Basic \xe9",
+        ],
     )
     def test_credentials(self, server: Server, header: str) -> None:
         response = server.client.post(
-            "/v1/compare", files={"image": photo_of(1), "picture": picture(1)}, headers={"Authorization": header}
+            "/v1/compare",
+            files={"image": photo_of(1), "picture": picture(1)},
+            headers={"Authorization": header.encode("latin-1")},
         )
         assert refused(response) == (401, "wrong_credentials")
         assert response.headers["www-authenticate"].startswith("Basic ")
