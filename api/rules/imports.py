@@ -47,8 +47,8 @@ _log = logging.getLogger(__name__)
 Kind = Literal["archive", "list"]
 State = Literal["waiting", "running", "done", "failed", "stopped"]
 ENDED = ("done", "failed", "stopped")
-MOST_WAITING = 8
-"""Imports that wait or run; beyond it: busy."""
+MOST_WAITING, MOST_OF_ONE = 8, 4
+"""Imports that arrive, wait or run, of all users and of one; beyond it: busy."""
 _ASKED_AGAIN = 50
 """Pictures after which it is looked again whether the user may still add."""
 MOST_KEPT = 100
@@ -105,7 +105,7 @@ class ImportRules:
         self.folder = catalogue.folder / FOLDER
         self._jobs: dict[str, Job] = {}
         self._wakes = asyncio.Event()
-        self._receiving = 0
+        self._receiving: list[int] = []
 
     async def take(self, user: User, channel: str, kind: Kind, receive: Callable[[Path], Awaitable[object]]) -> Job:
         """Accepts an import: on disk when this returns. receive: writes what is sent to a new file. Raises
@@ -113,10 +113,11 @@ class ImportRules:
         if self._catalogue.read_only:
             raise ReadOnlyData(str(self._catalogue.folder))
         name = self._access.channel_for_adding(user, channel)
-        if self._receiving + sum(job.state not in ENDED for job in self._jobs.values()) >= MOST_WAITING:
+        at_work = [*self._receiving, *(job.user for job in self._jobs.values() if job.state not in ENDED)]
+        if len(at_work) >= MOST_WAITING or at_work.count(user.id) >= MOST_OF_ONE:
             raise Busy("too many imports wait already", retry_after_seconds=self._settings.retry_after_seconds)
         job = Job(id=uuid.uuid4().hex, user=user.id, channel=name, kind=kind, begun_at=time.time())
-        self._receiving += 1
+        self._receiving.append(user.id)
         try:
             await asyncio.to_thread(self.folder.mkdir, exist_ok=True)
             await receive(self._path(job, "body"))
@@ -127,7 +128,7 @@ class ImportRules:
                 raise _of_disk(error) from error
             raise
         finally:
-            self._receiving -= 1
+            self._receiving.remove(user.id)
         self._jobs[job.id] = job
         self._wakes.set()
         return job

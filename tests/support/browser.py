@@ -85,4 +85,4 @@ def watched_page(browser: Browser, base: str, **context: Any) -> Iterator[Page]:
         page = opened.new_page()
         page.set_default_timeout(15_000)
         yield page
-        assert watched.wrong == []
+        assert watched.wrong == [], str(watched.wrong)

@@ -252,8 +252,9 @@ class TestSizes:
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_long_names(browser: Browser, console: Server, operator: Visit, size: dict[str, int]) -> None:
+def test_long_names(browser: Browser, console: Server, operator: Visit, shelf: str, size: dict[str, int]) -> None:
     """The longest channel, user, identifier and change that there can be make no page wider than the screen."""
+    assert shelf == "shelf"
     width = size["width"]
     owner = make_user(console.folder, f"{'W' * 60}{width}")
     name = make_channel(console.folder, f"{'w' * 60}{width}", owner)
@@ -271,7 +272,7 @@ def test_long_names(browser: Browser, console: Server, operator: Visit, size: di
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             if wide > 0:
                 too_wide[path] = wide
-        assert too_wide == {}
+        assert too_wide == {}, str(too_wide)
 
 
 def test_without_scripts(browser: Browser, console: Server, ann: Caller, box: str) -> None:

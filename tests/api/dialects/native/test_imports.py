@@ -120,6 +120,18 @@ class TestImport:
         assert "quota" in report["import"]["reason"] or "full" in report["import"]["reason"]
         assert counts(report) == (2, 0, 0)
 
+    def test_many_at_once(self, server: Server, bob: Caller) -> None:
+        """Four of one user may wait; others may still send theirs."""
+        name = make_channel(server.folder, "import.many", bob)
+        archive = tar({f"p.{n}.jpg": picture(n % 9) for n in range(60)})
+        taken = [send(server, bob, name, archive) for _ in range(6)]
+        assert [answer.status_code for answer in taken] == [202] * 4 + [503] * 2
+        assert int(taken[-1].headers["retry-after"]) >= 1
+        for answer in taken[:4]:
+            server.client.delete(f"/v1/imports/{answer.json()['id']}", auth=keys(bob))
+        for answer in taken[:4]:
+            ended(server, bob, answer.json()["id"])
+
     def test_stopped(self, server: Server, alice: Caller, channel: str) -> None:
         number = send(server, alice, channel, tar({f"p.{n}.jpg": picture(n % 9) for n in range(200)})).json()["id"]
         stopped = server.client.delete(f"/v1/imports/{number}", auth=keys(alice))
