@@ -103,7 +103,7 @@ class Service:
             recognizer, self.access, self.counts, self.door.long, self.metrics, cameras, self.misses
         )
         self.pictures = PictureRules(settings, recognizer, self.access, self.recognition, self.door.long)
-        self.imports = ImportRules(settings, catalogue, accounts, self.access, self.pictures, self.fetcher)
+        self.imports = ImportRules(settings, catalogue, accounts, self.pictures, self.fetcher)
 
     @property
     def catalogue(self) -> Catalogue:

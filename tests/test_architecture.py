@@ -35,7 +35,7 @@ SPEAKERS = {
 """Each large dependency is touched by these modules only, so that its conventions are converted in one place.
 Benchmarks may speak to all of them: they compare."""
 LEVELS = (
-    {"errors", "values", "timing", "threads", "own_folder"},
+    {"errors", "values", "timing", "threads", "own_folder", "durable"},
     {"settings", "onnx_session", "kernels", "containers"},
     {"image", "detail"},
     {"image_files", "describe", "full_image"},
@@ -67,6 +67,7 @@ EXCEPTIONS = {
         "accounts lie in one database",
     ),
     "api.rules.pictures": ({"describe.records", "enrol.quality"}, "a picture's grades are of what is stored of it"),
+    "api.rules.misses": ({"describe.records"}, "where a picture's points lie is told in its record's frame"),
     "cli.options": ({"catalogue.sqlite"}, "a folder without this file holds no gallery"),
     "cli.gallery.info": ({"index.embedded"}, "the number of the shard that small channels share"),
     "benchmarks.accuracy": ({"judge", "verify.evidence", "shortlist.votes"}, "the match ratio is fitted on its parts"),

@@ -21,6 +21,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from api.edge.body import Form
 from api.edge.limits import MemoryShare
 from api.errors import BodyTooLarge, Busy, NotFetched
 from api.settings import Settings
@@ -61,6 +62,19 @@ class Fetcher:
     def on(self) -> bool:
         """Whether the setting `image_url` allows it."""
         return self._settings.image_url
+
+    def is_named(self, form: Form, field: str) -> bool:
+        """Whether a form names an address, in FIELD_url, that may be fetched."""
+        return self.on and form.text(f"{field}_url") is not None
+
+    @contextlib.asynccontextmanager
+    async def given(self, form: Form, field: str) -> AsyncIterator[bytes]:
+        """A form's file, or what lies where it says. Raises what `image` does."""
+        if field in form.files:
+            yield form.files[field]
+            return
+        async with self.image(f"{field}_url", form.values[f"{field}_url"], client=form.client) as image:
+            yield image
 
     @contextlib.asynccontextmanager
     async def image(self, field: str, url: str, *, client: str) -> AsyncIterator[bytes]:

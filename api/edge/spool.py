@@ -59,8 +59,8 @@ def _settle(file: BinaryIO) -> None:
 
 
 async def drain(receive: Receive, *, limit: int, stall_seconds: float) -> None:
-    """Reads a body away that was refused, so that the client gets to the answer; what is longer, or slow, it may "
-    "not."""
+    """Reads a body away that was refused, so that the client gets to the answer; what is longer, or slow, it may
+    not."""
     size, more = 0, True
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(stall_seconds):

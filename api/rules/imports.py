@@ -25,11 +25,11 @@ from api.accounts.store import Accounts, User
 from api.edge.door import asks
 from api.edge.fetch import Fetcher
 from api.errors import Busy, ForeignChannel, ImportNotFound, WrongCredentials
-from api.rules.access import AccessRules
 from api.rules.pictures import PictureRules
 from api.settings import Settings
 from engine.catalogue import Catalogue
 from engine.catalogue.rules import check_values
+from engine.durable import replace_file
 from engine.errors import (
     ChannelNotFound,
     InvalidValue,
@@ -96,32 +96,31 @@ class ImportRules:
         settings: Settings,
         catalogue: Catalogue,
         accounts: Accounts,
-        access: AccessRules,
         pictures: PictureRules,
         fetcher: Fetcher,
     ) -> None:
         self._settings, self._catalogue, self._accounts = settings, catalogue, accounts
-        self._access, self._pictures, self._fetcher = access, pictures, fetcher
+        self._pictures, self._fetcher = pictures, fetcher
         self.folder = catalogue.folder / FOLDER
         self._jobs: dict[str, Job] = {}
         self._wakes = asyncio.Event()
         self._receiving: list[int] = []
+        self._saving = asyncio.Lock()
 
     async def take(self, user: User, channel: str, kind: Kind, receive: Callable[[Path], Awaitable[object]]) -> Job:
-        """Accepts an import: on disk when this returns. receive: writes what is sent to a new file. Raises
-        ChannelNotFound, ForeignChannel, ReadOnlyData, StorageFull, Busy, and what `receive` does."""
+        """Accepts an import: on disk when this returns. channel: from `AccessRules.channel_for_adding`; receive: writes
+        what is sent to a new file. Raises ReadOnlyData, StorageFull, StorageFailed, Busy, and what `receive` does."""
         if self._catalogue.read_only:
             raise ReadOnlyData(str(self._catalogue.folder))
-        name = self._access.channel_for_adding(user, channel)
         at_work = [*self._receiving, *(job.user for job in self._jobs.values() if job.state not in ENDED)]
         if len(at_work) >= MOST_WAITING or at_work.count(user.id) >= MOST_OF_ONE:
             raise Busy("too many imports wait already", retry_after_seconds=self._settings.retry_after_seconds)
-        job = Job(id=uuid.uuid4().hex, user=user.id, channel=name, kind=kind, begun_at=time.time())
+        job = Job(id=uuid.uuid4().hex, user=user.id, channel=channel, kind=kind, begun_at=time.time())
         self._receiving.append(user.id)
         try:
             await asyncio.to_thread(self.folder.mkdir, exist_ok=True)
             await receive(self._path(job, "body"))
-            await asyncio.to_thread(self._save, job)
+            await self._save(job)
         except BaseException as error:
             self._path(job, "body").unlink(missing_ok=True)
             if isinstance(error, OSError):
@@ -157,8 +156,7 @@ class ImportRules:
         """Ends it after the picture that is being added, also if the server ends before; what was added stays."""
         if job.state not in ENDED:
             job.to_stop = True
-            await asyncio.to_thread(self._save, job)
-            self._wakes.set()
+            await self._save(job)
 
     async def run(self) -> None:
         """Goes on with what an earlier server had accepted, then works off what comes, until it is cancelled. `_jobs`
@@ -178,8 +176,7 @@ class ImportRules:
             await self._work_off(min(waiting, key=lambda job: job.begun_at))
 
     def _load(self) -> None:
-        """Reads a hundred small files at most, before the first request: nothing else may touch the folder "
-        "meanwhile."""
+        """Reads a hundred small files or so, before the first request: nothing else may touch the folder meanwhile."""
         if not self.folder.is_dir():
             return
         for path in self.folder.glob("*.json"):
@@ -190,14 +187,14 @@ class ImportRules:
                 continue
             self._jobs[job.id] = job
         known = {self._path(job, "body") for job in self._jobs.values() if job.state not in ENDED}
-        for path in self.folder.glob("*.body"):
-            if path not in known:  # it was not accepted
+        for path in (*self.folder.glob("*.body"), *self.folder.glob("*.part")):
+            if path not in known:  # it was not accepted, or not written to its end
                 path.unlink(missing_ok=True)
         self._forget()
 
     async def _work_off(self, job: Job) -> None:
-        """What the report tells already was done by an earlier server, and is not done again: it may be removed "
-        "since."""
+        """What the report tells already was done by an earlier server, and is not done again: it may be
+        removed since."""
         job.state, job.reason = "running", ""
         try:
             done = await asyncio.to_thread(self._take_up, job)
@@ -214,7 +211,7 @@ class ImportRules:
             job.state, job.reason = "failed", "it failed on the server"
             _log.exception("an import failed", exc_info=error)
         try:
-            await asyncio.to_thread(self._save, job)
+            await self._save(job)
             await asyncio.to_thread(self._path(job, "body").unlink, missing_ok=True)
             self._forget()
         except OSError:
@@ -308,19 +305,10 @@ class ImportRules:
     def _path(self, job: Job, ending: str) -> Path:
         return self.folder / f"{job.id}.{ending}"
 
-    def _save(self, job: Job) -> None:
-        """Durably, and whole or not at all."""
-        made = self._path(job, "new")
-        with made.open("wb") as file:
-            file.write(msgspec.json.encode(job))
-            file.flush()
-            os.fsync(file.fileno())
-        made.rename(self._path(job, "json"))
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    async def _save(self, job: Job) -> None:
+        """Durably, and one after the other: who asks it to stop may do so while it ends."""
+        async with self._saving:
+            await asyncio.to_thread(replace_file, self._path(job, "json"), msgspec.json.encode(job))
 
     def _forget(self) -> None:
         ended = sorted((job for job in self._jobs.values() if job.state in ENDED), key=lambda job: -job.begun_at)

@@ -22,6 +22,7 @@ from api.errors import Busy
 from api.misses.store import WHOLE, Box, Cluster, Miss, MissStore, remove_all
 from api.settings import Settings
 from engine.catalogue import Catalogue
+from engine.describe.records import frame_size
 from engine.errors import ObverseError
 from engine.image import EncodedImage, encode_jpeg, resize_long_side, to_gray
 from engine.recognise.answer import Match
@@ -64,7 +65,10 @@ class MissRules:
         if catalogue.read_only:
             return
         if not settings.keep_misses_hours:
-            remove_all(catalogue.folder)  # of a time when they were kept
+            try:
+                remove_all(catalogue.folder)  # of a time when they were kept
+            except OSError as error:
+                _log.error("missed photos of before cannot be removed: %s", error)
             return
         try:
             self.store = MissStore(catalogue.folder)
@@ -179,8 +183,7 @@ class MissRules:
 def _boxes(match: Match, head: Miss, miss: Miss) -> tuple[Box, Box]:
     """Where the points of both photos lie that agree, in the head and in the photo."""
     in_photo, in_head = match.points[:, 0], match.points[:, 1]
-    frame = 480 / max(head.width, head.height)
-    return _around(in_head, head.width * frame, head.height * frame), _around(in_photo, miss.width, miss.height)
+    return _around(in_head, *frame_size((head.width, head.height))), _around(in_photo, miss.width, miss.height)
 
 
 def _around(points: np.ndarray, width: float, height: float) -> Box:

@@ -14,7 +14,7 @@ Features = tuple[int, int, bool, bytes, bytes]
 """(picture number, channel number, active, keypoints, vector)."""
 
 FOLLOWED_AT_ONCE = 100_000
-"""Entries of the log that are looked through for some channels' own: about 20 ms."""
+"""Entries of the log that are looked through for some channels' own: 9 ms on a Xeon of 2.5 GHz."""
 FEATURES_AT_ONCE = 500
 """Pictures for which who goes through many asks `features` in one query: about 4 MB."""
 

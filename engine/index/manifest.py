@@ -9,11 +9,12 @@ that grow; `sum`, the CRC-32 of the manifest's own content. A version that knows
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from engine.durable import replace_file
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -46,13 +47,7 @@ def has_sums(manifest: Mapping[str, Any]) -> bool:
 def write(place: Path, content: Mapping[str, Any]) -> None:
     """Replaces the manifest at once and for good. content: all but `format` and `sum`."""
     whole = {"format": FORMAT, **content}
-    temporary = place / f"{NAME}.part"
-    with temporary.open("w") as file:
-        json.dump({**whole, "sum": _sum(whole)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(place / NAME)
-    sync(place)
+    replace_file(place / NAME, json.dumps({**whole, "sum": _sum(whole)}).encode())
 
 
 def save_number(place: Path) -> str | None:
@@ -70,16 +65,6 @@ def position(place: Path) -> int:
         return int(json.loads((place / NAME).read_bytes())["seq"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError, OverflowError):
         return 0
-
-
-def sync(*paths: Path) -> None:
-    """Until files, or the names in folders, are on the disk."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _sum(content: Mapping[str, Any]) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.catalogue.unfinished import RESTORING
-from engine.index.manifest import sync
+from engine.durable import sync
 
 PREPARED = "restore.part"
 """Of no meaning to a gallery: what a restore had unpacked, or a finished one had still to delete."""

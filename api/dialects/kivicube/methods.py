@@ -4,9 +4,8 @@ its answer."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from api.accounts.store import User
@@ -30,27 +29,16 @@ def _login(service: Service, form: Form, *, reads_only: bool = False) -> User:
 
 def _demand_image(service: Service, form: Form) -> None:
     """Raises NotMultipart where none is sent, nor named."""
-    named = service.fetcher.on and form.text("image_url") is not None
-    if "image" not in form.files and not named:
+    if "image" not in form.files and not service.fetcher.is_named(form, "image"):
         raise NotMultipart("it has no such part")
 
 
 def _check_image(service: Service, form: Form) -> None:
     """After the checks that come before its size. Raises BodyTooLarge; InvalidValue for two images."""
-    if "image" in form.files and service.fetcher.on and form.text("image_url") is not None:
+    if "image" in form.files and service.fetcher.is_named(form, "image"):
         raise InvalidValue("image_url", "not together with `image`")
     if form.files_too_large:
         raise BodyTooLarge("image", service.settings.max_image_bytes)
-
-
-@contextlib.asynccontextmanager
-async def _image(service: Service, form: Form) -> AsyncIterator[bytes]:
-    """What was sent, or lies where the form says. Raises NotFetched, BodyTooLarge, Busy."""
-    if "image" in form.files:
-        yield form.files["image"]
-        return
-    async with service.fetcher.image("image_url", form.values["image_url"], client=form.client) as image:
-        yield image
 
 
 async def add_image(service: Service, form: Form) -> wire.AddImageAnswer:
@@ -71,7 +59,7 @@ async def add_image(service: Service, form: Form) -> wire.AddImageAnswer:
 
     user, new = await service.door.short.run(check)
     asks(user.id)
-    async with _image(service, form) as image:
+    async with service.fetcher.given(form, "image") as image:
         picture = await service.pictures.add(user, new, image)
     return wire.AddImageAnswer(level=picture.level)
 
@@ -201,7 +189,7 @@ async def find_image(service: Service, form: Form) -> wire.FindImageAnswer:
     user, asked = await service.door.short.run(check)
     asks(user.id)
     most = service.settings.max_results
-    async with _image(service, form) as photo:
+    async with service.fetcher.given(form, "image") as photo:
         if asked.several:
             recognition = await service.recognition.find_several(user, channel, photo, most=most)
         else:

@@ -51,10 +51,10 @@ async def compare(service: Service, header: str, form: Form) -> wire.Compared:
     user, stored = await service.door.short.run(check)
     asks(user.id)
     async with contextlib.AsyncExitStack() as held:
-        image = await held.enter_async_context(_given(service, form, "image"))
+        image = await held.enter_async_context(service.fetcher.given(form, "image"))
         picture: Picture | bytes
         if stored is None:
-            picture = await held.enter_async_context(_given(service, form, "picture"))
+            picture = await held.enter_async_context(service.fetcher.given(form, "picture"))
         else:
             picture = stored
         return wire.compared(await service.recognition.compare(picture, image))
@@ -65,7 +65,7 @@ def _demand(service: Service, form: Form, name: str, *, others: tuple[str, ...])
     url = f"{name}_url"
     ways = [
         *([f"`{name}`"] if name in form.files else []),
-        *([f"`{url}`"] if service.fetcher.on and form.text(url) else []),
+        *([f"`{url}`"] if service.fetcher.is_named(form, name) else []),
         *(["`" + "` and `".join(others) + "`"] if any(form.text(other) for other in others) else []),
     ]
     if len(ways) > 1:
@@ -74,16 +74,6 @@ def _demand(service: Service, form: Form, name: str, *, others: tuple[str, ...])
         legal = [f"the file `{name}`", *([f"`{url}`"] if service.fetcher.on else [])]
         legal += ["`" + "` and `".join(others) + "`"] if others else []
         raise InvalidValue(name, f"sent as {' or as '.join(legal)}")
-
-
-@contextlib.asynccontextmanager
-async def _given(service: Service, form: Form, name: str) -> AsyncIterator[bytes]:
-    """A file that was sent, or lies where the form says. Raises NotFetched, BodyTooLarge, Busy."""
-    if name in form.files:
-        yield form.files[name]
-        return
-    async with service.fetcher.image(f"{name}_url", form.values[f"{name}_url"], client=form.client) as image:
-        yield image
 
 
 async def changes(service: Service, header: str, asked: Mapping[str, str]) -> wire.Changes:
@@ -121,16 +111,16 @@ async def take_import(
         limit = min(LIST_BYTES, settings.max_import_bytes) if kind == "list" else settings.max_import_bytes
         return await spool(receive, path, limit=limit, stall_seconds=settings.body_stall_seconds)
 
-    def check() -> User:
+    def check() -> tuple[User, str]:
         user = login(service, header, {}, reads_only=False)
-        service.access.channel_for_adding(user, asked.get("channel"))
+        channel = service.access.channel_for_adding(user, asked.get("channel"))
         if kind == "list" and not service.fetcher.on:
             raise InvalidValue("content-type", "a tar or zip: the setting `image_url` is off")
-        return user
+        return user, channel
 
     try:
-        user = await service.door.short.run(check)
-        job = await service.imports.take(user, asked["channel"], kind, write)
+        user, channel = await service.door.short.run(check)
+        job = await service.imports.take(user, channel, kind, write)
     except ObverseError:
         if not begun:
             await drain(receive, limit=settings.max_drain_bytes, stall_seconds=settings.body_stall_seconds)

@@ -199,6 +199,9 @@ class TestHostile:
         many = struct.pack(f"{order}HHII", 324, 4, 30_000, 8)
         with pytest.raises(ImageTooLarge, match="strips"):
             decode(with_entries(many), long_side=640, limits=ALL)
+        again = struct.pack(f"{order}HHII", 325, 4, 1, len(body) + 10_000)
+        with pytest.raises(TruncatedImage):
+            decode(with_entries(again), long_side=640, limits=ALL)
         palette = struct.pack(f"{order}HHII", 320, 3, 2_500_000, 8)
         with pytest.raises(ImageTooLarge, match="bytes of values"):
             decode(with_entries(palette), long_side=640, limits=ALL)

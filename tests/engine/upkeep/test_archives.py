@@ -107,7 +107,7 @@ class TestReading:
     def test_addresses(self) -> None:
         lines = [b'{"url": "https://a.example/x/cover.jpg?size=1"}', b'{"file": "a.jpg"}']
         first, second = read_list(lines, key="url")
-        assert (first.identifier, first.is_address, first.wrong) == ("cover", True, "")
+        assert (first.identifier, first.wrong) == ("cover", "")
         assert second.wrong
 
 
@@ -234,6 +234,17 @@ class TestAdding:
         other = add_entry(recognizer, channel, entry(identifier="cover.2", uuid=uuid), encode_jpeg(poster(2)))
         assert other is not None
         assert other.uuid != uuid
+
+
+def test_long_metadata(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list ends before it holds much, however few pictures it tells of."""
+    monkeypatch.setattr(archives, "_PART_BYTES", 1_000)
+    for seed in range(3):
+        recognizer.add("one", f"poster.{seed}", encode_jpeg(poster(seed)), metadata="m" * 900)
+    pieces = b"".join(exported(recognizer.catalogue, recognizer.catalogue.channel("one")))
+    with tarfile.open(fileobj=io.BytesIO(pieces)) as read:
+        lists = [info.name for info in read if info.name.startswith("manifest")]
+    assert lists == [f"manifest-{number}.jsonl" for number in (1, 2, 3)]
 
 
 def test_there_and_back(recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
